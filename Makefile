@@ -1,0 +1,102 @@
+# Copyright (C) the ngx_http_codat_module authors
+#
+# Builds the dynamic module against the nginx of this machine and tests it.
+# "make help" lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+export PATH := $(PATH):/usr/sbin:/sbin
+
+BUILD        ?= build
+NGINX_BINARY ?= nginx
+NGINX_SRC    ?= /usr/share/nginx/src
+TESTS        ?= $(sort $(wildcard t/*.t))
+JOBS         ?= $(shell nproc)
+
+dir    := $(abspath $(BUILD))
+module := $(dir)/ngx_http_codat_module.so
+files  := $(sort $(wildcard ngx_http_codat_module/*.[ch]))
+
+.PHONY: all help deps deps-test deps-check install unit test demo asan bench \
+        warnings clean FORCE
+
+
+all: $(module)  ## build/ngx_http_codat_module.so (the default)
+	@echo "built $(BUILD)/$(notdir $(module))"
+
+help:           ## this list
+	@sed -nE 's/^([a-z-]+):[^#]*##\s*(.*)/  \1\t\2/p' Makefile | expand -t 14
+	@sed -n '/^# Variables/,/^$$/s/^# \?//p' Makefile
+
+deps:           ## install the Debian packages that building needs
+	@t/tools/deps install build
+
+deps-test:      ## install the Debian packages that testing needs
+	@t/tools/deps install build test
+
+deps-check:     ## install the packages that "make warnings" and "asan" need
+	@t/tools/deps install build test check
+
+install: all    ## copy the module to where nginx loads modules from
+	install -D -m 644 $(module) \
+	    $(DESTDIR)$(shell t/tools/modules-path $(NGINX_BINARY))/$(notdir $(module))
+
+unit:           ## unit tests of the parts that need no running nginx
+	@t/unit/run $(dir)/unit
+
+test:           ## everything, from nothing: packages, build, unit, t/*.t
+	@t/tools/deps install build test
+	@$(MAKE) all
+	@$(MAKE) unit
+	@MODULE=$(module) t/tools/prove $(TESTS)
+
+demo:           ## nginx with the module on 127.0.0.1:8080, sample webhooks
+	@t/tools/deps install build demo
+	@$(MAKE) all
+	@MODULE=$(module) tools/demo
+
+asan:           ## t/*.t under AddressSanitizer and UBSan; needs nginx sources
+	@t/tools/deps install build test check
+	@t/tools/build-asan $(dir)/asan
+	@t/tools/run-asan $(dir)/asan/nginx $(TESTS)
+
+bench:          ## CPU per request against an nginx that only reads the body
+	@t/tools/deps install build bench
+	@$(MAKE) all
+	@MODULE=$(module) t/bench/run
+
+warnings: $(dir)/Makefile  ## compile with gcc and clang, many warnings
+	@t/tools/warnings $(dir)
+
+clean:          ## remove what was built (keeps what was fetched)
+	rm -rf $(addprefix $(dir)/,addon src asan unit demo *.so *.o *.c *.h \
+	    Makefile autoconf.err configure.log configured) t/servroot*
+
+# Variables:
+#   NGINX_BINARY=nginx                          the nginx to build and test for
+#   NGINX_SRC=/usr/share/nginx/src              its configured sources
+#   BUILD=build                                 where to put everything
+#   EXTRA_CFLAGS= EXTRA_LDFLAGS=                added to the distribution's
+#   TESTS="t/x.t ..."                           which tests to run
+#   DESTDIR=                                    for install
+#   DEMO_ONCE=1                                 demo stops by itself
+
+
+$(module): FORCE $(dir)/Makefile
+	@$(MAKE) -s -f $(dir)/Makefile -C $(NGINX_SRC) \
+	    $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS)) modules
+
+$(dir)/Makefile: config $(dir)/configured
+	@t/tools/configure $(NGINX_SRC) $(dir)
+
+# changes only when the list of files, nginx or the flags change
+$(dir)/configured: FORCE
+	@mkdir -p $(dir); \
+	printf '%s\n' $(files) '$(NGINX_SRC)' "$$($(NGINX_BINARY) -V 2>&1)" \
+	    '$(EXTRA_CFLAGS)' '$(EXTRA_LDFLAGS)' > $@.new; \
+	if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+export NGINX_SRC NGINX_BINARY EXTRA_CFLAGS EXTRA_LDFLAGS JOBS DEMO_ONCE
+
+FORCE:

@@ -1,0 +1,48 @@
+
+/*
+ * Copyright (C) the ngx_http_codat_module authors
+ *
+ * Ring 0.  Owns the bytes of JSON strings: what is UTF-8, decoding escapes
+ * and writing them.
+ */
+
+
+#ifndef _NGX_CODAT_JSON_STRING_H_INCLUDED_
+#define _NGX_CODAT_JSON_STRING_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+
+/* The length of a string as ngx_codat_json_string() will write it. */
+size_t ngx_codat_json_string_len(ngx_str_t *string);
+
+/*
+ * Writes a string in its quotes, escaped, and returns the byte behind it.
+ * What is not valid UTF-8 (a header may hold anything) becomes U+FFFD.
+ */
+u_char *ngx_codat_json_string(u_char *p, ngx_str_t *string);
+
+/* The same without the quotes, for strings that are put together. */
+size_t ngx_codat_json_escape_len(ngx_str_t *string);
+u_char *ngx_codat_json_escape(u_char *p, ngx_str_t *string);
+
+/*
+ * Decodes what stands between the quotes of a string that is known to be
+ * valid; it never becomes longer.  Halves of surrogate pairs become U+FFFD.
+ * Returns the byte behind the last one written.
+ */
+u_char *ngx_codat_json_unescape(u_char *dst, const u_char *p,
+    const u_char *last);
+
+/*
+ * Returns where the first sequence begins that is not valid UTF-8, or NULL.
+ * *strange is where the first "\v" or "\f" is, or NULL: they are found on
+ * the way, are never valid in JSON, and yajl takes them for white space.
+ */
+const u_char *ngx_codat_json_utf8_check(ngx_str_t *text,
+    const u_char **strange);
+
+
+#endif /* _NGX_CODAT_JSON_STRING_H_INCLUDED_ */

@@ -1,0 +1,168 @@
+
+/*
+ * Copyright (C) the ngx_http_codat_module authors
+ *
+ * Ring 2.  What the HTTP rooms share: the configuration, which is read-only
+ * while serving, and the context of one webhook, which lives in the pool of
+ * its main request.
+ */
+
+
+#ifndef _NGX_HTTP_CODAT_H_INCLUDED_
+#define _NGX_HTTP_CODAT_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_codat_compat.h"
+#include "ngx_codat_event.h"
+#include "ngx_codat_sign.h"
+#include "ngx_codat_table.h"
+#include "ngx_codat_zone.h"
+
+
+/* the length of a variable has 28 bits */
+#define NGX_HTTP_CODAT_VARIABLE_MAX  ((1U << 28) - 1)
+
+
+/* kinds of credentials; basic, bearer and header are one group */
+
+#define NGX_HTTP_CODAT_SIGNATURE      0x01
+#define NGX_HTTP_CODAT_BASIC          0x02
+#define NGX_HTTP_CODAT_BEARER         0x04
+#define NGX_HTTP_CODAT_HEADER         0x08
+#define NGX_HTTP_CODAT_OPEN           0x10
+
+#define NGX_HTTP_CODAT_AUTHORIZATION  (NGX_HTTP_CODAT_BASIC                   \
+                                       |NGX_HTTP_CODAT_BEARER                 \
+                                       |NGX_HTTP_CODAT_HEADER)
+
+#define NGX_HTTP_CODAT_SATISFY_ALL    0
+#define NGX_HTTP_CODAT_SATISFY_ANY    1
+
+
+/* how a template writes a variable */
+
+typedef enum {
+    NGX_HTTP_CODAT_ESCAPE_NONE = 0,
+    NGX_HTTP_CODAT_ESCAPE_JSON,
+    NGX_HTTP_CODAT_ESCAPE_ARGS
+} ngx_http_codat_escape_e;
+
+
+/* literal text, or a variable where text.data is NULL */
+
+typedef struct {
+    ngx_str_t                     text;
+    ngx_uint_t                    variable;
+} ngx_http_codat_part_t;
+
+
+typedef struct {
+    ngx_array_t                   parts;    /* ngx_http_codat_part_t */
+    ngx_uint_t                    escape;
+} ngx_http_codat_template_t;
+
+
+typedef struct {
+    ngx_str_t                     name;
+    ngx_str_t                     type;
+    ngx_http_codat_template_t     template;
+} ngx_http_codat_format_t;
+
+
+typedef struct {
+    ngx_uint_t                    kind;
+    ngx_str_t                     name;     /* of the header, lower case */
+    ngx_http_complex_value_t     *value;    /* has variables; else NULL */
+    ngx_codat_sign_key_t         *key;      /* of a signature */
+    u_char                        digest[NGX_CODAT_SIGN_DIGEST_LEN];
+} ngx_http_codat_credential_t;
+
+
+typedef struct {
+    ngx_array_t                   patterns; /* ngx_str_t */
+    ngx_str_t                     target;   /* as configured */
+    ngx_str_t                     named;    /* "@name", or empty */
+    ngx_http_complex_value_t     *uri;      /* before the first "?" */
+    ngx_http_codat_template_t    *args;     /* behind it, or NULL */
+    ngx_str_t                     format_name;
+    ngx_http_codat_format_t      *format;
+    ngx_http_complex_value_t     *condition;
+    ngx_uint_t                    optional; /* unsigned  optional:1; */
+} ngx_http_codat_forward_t;
+
+
+typedef struct {
+    ngx_array_t                   formats;   /* ngx_http_codat_format_t * */
+    ngx_array_t                   endpoints; /* ngx_http_codat_endpoint_t */
+    ngx_array_t                   variables; /* ngx_uint_t, indices of ours */
+} ngx_http_codat_main_conf_t;
+
+
+typedef struct {
+    ngx_shm_zone_t               *zone;
+    uint32_t                      routes;    /* a hash of the forwards */
+    ngx_str_t                     scope;     /* the location's name */
+
+    ngx_array_t                  *credentials;
+    ngx_uint_t                    kinds;     /* of the credentials, a mask */
+    ngx_uint_t                    satisfy;
+    time_t                        tolerance;
+    ngx_array_t                  *clients;   /* ngx_str_t */
+
+    ngx_array_t                  *forwards;  /* ngx_http_codat_forward_t */
+    ngx_msec_t                    forward_timeout;
+
+    ngx_uint_t                    log_level;
+} ngx_http_codat_loc_conf_t;
+
+
+/* a location with codat_webhook, to be checked when all is parsed */
+
+typedef struct {
+    ngx_http_codat_loc_conf_t    *conf;
+    ngx_http_core_srv_conf_t     *cscf;
+    u_char                       *file;
+    ngx_uint_t                    line;
+} ngx_http_codat_endpoint_t;
+
+
+typedef struct ngx_http_codat_forwarding_s  ngx_http_codat_forwarding_t;
+
+
+typedef struct {
+    ngx_http_request_t           *request;
+
+    /* headers, each empty if it was not sent */
+    ngx_str_t                     webhook_id;
+    ngx_str_t                     timestamp;
+    ngx_str_t                     signature;
+    ngx_str_t                     client_id;
+    ngx_str_t                     encoding;
+    ngx_uint_t                    satisfied; /* mask of groups */
+
+    ngx_codat_event_t             event;     /* once "parsed" */
+    ngx_str_t                     key;       /* of idempotency */
+    int64_t                       received;  /* usec */
+
+    ngx_codat_zone_t             *zone;
+    ngx_codat_delivery_t          delivery;
+    ngx_http_codat_forwarding_t  *forwarding;
+    ngx_str_t                     result;    /* $codat_result */
+    ngx_str_t                     retry_after; /* the application's */
+
+    ngx_str_t                     replacement; /* of the core's own page */
+
+    unsigned                      scanned:1;
+    unsigned                      parsed:1;
+    unsigned                      answered:1;
+} ngx_http_codat_ctx_t;
+
+
+extern ngx_module_t  ngx_http_codat_module;
+
+
+#endif /* _NGX_HTTP_CODAT_H_INCLUDED_ */

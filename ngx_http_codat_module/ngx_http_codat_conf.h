@@ -1,0 +1,43 @@
+
+/*
+ * Copyright (C) the ngx_http_codat_module authors
+ *
+ * Ring 2.  Owns the configuration: creation, inheritance, the parsers of the
+ * directives, and every [emerg] that they can end in.
+ */
+
+
+#ifndef _NGX_HTTP_CODAT_CONF_H_INCLUDED_
+#define _NGX_HTTP_CODAT_CONF_H_INCLUDED_
+
+
+#include "ngx_http_codat.h"
+
+
+void *ngx_http_codat_create_main_conf(ngx_conf_t *cf);
+void *ngx_http_codat_create_loc_conf(ngx_conf_t *cf);
+char *ngx_http_codat_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+
+/* The setters of directives, each named after its own. */
+char *ngx_http_codat_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_codat_webhook(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_codat_client(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_codat_forward(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/*
+ * Setters as the core's enum, sec and msec slots, but with errors that name
+ * the value and what is allowed; a time must not be zero.
+ */
+char *ngx_http_codat_set_enum(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_codat_set_sec(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_codat_set_msec(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/*
+ * Checks what only the whole configuration can tell: that zones, named
+ * locations and formats exist.  Returns NGX_OK or NGX_ERROR, logged.
+ */
+ngx_int_t ngx_http_codat_conf_check(ngx_conf_t *cf);
+
+
+#endif /* _NGX_HTTP_CODAT_CONF_H_INCLUDED_ */

@@ -1,0 +1,476 @@
+
+/*
+ * Copyright (C) the ngx_http_codat_module authors
+ */
+
+
+#include "ngx_http_codat.h"
+#include "ngx_http_codat_credential.h"
+
+
+typedef enum {
+    NGX_HTTP_CODAT_ABSENT = 0,
+    NGX_HTTP_CODAT_WRONG,
+    NGX_HTTP_CODAT_RIGHT
+} ngx_http_codat_verdict_e;
+
+
+static ngx_http_codat_verdict_e ngx_http_codat_authorization(
+    ngx_http_request_t *r, ngx_http_codat_loc_conf_t *cdlcf);
+static ngx_int_t ngx_http_codat_authorization_one(ngx_http_request_t *r,
+    ngx_http_codat_credential_t *credential, ngx_uint_t *sent);
+static ngx_int_t ngx_http_codat_presented(ngx_http_request_t *r,
+    ngx_http_codat_credential_t *credential, ngx_str_t *value);
+static ngx_int_t ngx_http_codat_scheme(ngx_http_request_t *r,
+    const char *scheme, size_t len, ngx_str_t *value);
+static ngx_http_codat_problem_e ngx_http_codat_signature_headers(
+    ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
+    ngx_http_codat_loc_conf_t *cdlcf, ngx_str_t *detail);
+static ngx_codat_sign_key_t *ngx_http_codat_signature_key(
+    ngx_http_request_t *r, ngx_http_codat_credential_t *credential,
+    ngx_int_t *rc);
+
+
+ngx_http_codat_problem_e
+ngx_http_codat_credential_headers(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx, ngx_str_t *detail)
+{
+    ngx_http_codat_problem_e    problem, authorization;
+    ngx_http_codat_loc_conf_t  *cdlcf;
+
+    cdlcf = ngx_http_get_module_loc_conf(r, ngx_http_codat_module);
+
+    if (cdlcf->kinds & NGX_HTTP_CODAT_OPEN) {
+        return NGX_HTTP_CODAT_PROBLEMS;
+    }
+
+    authorization = NGX_HTTP_CODAT_PROBLEMS;
+
+    if (cdlcf->kinds & NGX_HTTP_CODAT_AUTHORIZATION) {
+
+        switch (ngx_http_codat_authorization(r, cdlcf)) {
+
+        case NGX_HTTP_CODAT_RIGHT:
+            ctx->satisfied |= NGX_HTTP_CODAT_AUTHORIZATION;
+
+            if (cdlcf->satisfy == NGX_HTTP_CODAT_SATISFY_ANY) {
+                return NGX_HTTP_CODAT_PROBLEMS;
+            }
+
+            break;
+
+        case NGX_HTTP_CODAT_WRONG:
+            authorization = NGX_HTTP_CODAT_CREDENTIAL_MISMATCH;
+            ngx_str_set(detail, "the credential sent is none of those "
+                        "configured by codat_credential");
+            break;
+
+        default:
+            authorization = NGX_HTTP_CODAT_CREDENTIAL_MISSING;
+            ngx_str_set(detail, "the header that is to carry the credential "
+                        "was not sent");
+        }
+    }
+
+    if (authorization != NGX_HTTP_CODAT_PROBLEMS
+        && (cdlcf->satisfy == NGX_HTTP_CODAT_SATISFY_ALL
+            || !(cdlcf->kinds & NGX_HTTP_CODAT_SIGNATURE)))
+    {
+        return authorization;
+    }
+
+    if (!(cdlcf->kinds & NGX_HTTP_CODAT_SIGNATURE)) {
+        return NGX_HTTP_CODAT_PROBLEMS;
+    }
+
+    /*
+     * Where either would do, a request that does not even try to sign is
+     * told of the credential.
+     */
+
+    if (authorization != NGX_HTTP_CODAT_PROBLEMS
+        && ctx->signature.len == 0
+        && ctx->timestamp.len == 0)
+    {
+        return authorization;
+    }
+
+    problem = ngx_http_codat_signature_headers(r, ctx, cdlcf, detail);
+
+    return problem;
+}
+
+
+static ngx_http_codat_problem_e
+ngx_http_codat_signature_headers(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx, ngx_http_codat_loc_conf_t *cdlcf,
+    ngx_str_t *detail)
+{
+    u_char  *p;
+
+    if (ctx->webhook_id.len == 0
+        || ctx->timestamp.len == 0
+        || ctx->signature.len == 0)
+    {
+        ngx_str_set(detail, "webhook-id, webhook-timestamp and "
+                    "webhook-signature (or svix-*) are all required");
+
+        return NGX_HTTP_CODAT_SIGNATURE_MISSING;
+    }
+
+    switch (ngx_codat_sign_timestamp(&ctx->timestamp, ngx_time(),
+                                     cdlcf->tolerance))
+    {
+    case NGX_OK:
+        return NGX_HTTP_CODAT_PROBLEMS;
+
+    case NGX_DECLINED:
+        detail->len = sizeof("webhook-timestamp is more than s away from "
+                             "this server's clock") - 1 + NGX_TIME_T_LEN;
+
+        p = ngx_pnalloc(r->pool, detail->len);
+
+        if (p == NULL) {
+            ngx_str_set(detail, "webhook-timestamp is outside the tolerance");
+            break;
+        }
+
+        detail->data = p;
+        detail->len = ngx_sprintf(p, "webhook-timestamp is more than %Ts away "
+                                  "from this server's clock",
+                                  cdlcf->tolerance)
+                      - p;
+        break;
+
+    default:
+        ngx_str_set(detail, "webhook-timestamp is not a plain number of "
+                    "seconds");
+    }
+
+    return NGX_HTTP_CODAT_TIMESTAMP;
+}
+
+
+ngx_http_codat_problem_e
+ngx_http_codat_credential_body(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx, ngx_str_t *body, ngx_str_t *detail)
+{
+    ngx_int_t                     rc;
+    ngx_uint_t                    i, match;
+    ngx_codat_sign_key_t         *key;
+    ngx_codat_sign_list_t         list;
+    ngx_http_codat_loc_conf_t    *cdlcf;
+    ngx_http_codat_credential_t  *credentials;
+
+    cdlcf = ngx_http_get_module_loc_conf(r, ngx_http_codat_module);
+
+    if (!(cdlcf->kinds & NGX_HTTP_CODAT_SIGNATURE)
+        || (cdlcf->satisfy == NGX_HTTP_CODAT_SATISFY_ANY && ctx->satisfied))
+    {
+        return NGX_HTTP_CODAT_PROBLEMS;
+    }
+
+    ngx_codat_sign_parse(&ctx->signature, &list);
+
+    match = 0;
+    credentials = cdlcf->credentials->elts;
+
+    for (i = 0; i < cdlcf->credentials->nelts; i++) {
+
+        if (credentials[i].kind != NGX_HTTP_CODAT_SIGNATURE) {
+            continue;
+        }
+
+        key = ngx_http_codat_signature_key(r, &credentials[i], &rc);
+
+        if (key == NULL) {
+            if (rc == NGX_ERROR) {
+                goto failed;
+            }
+
+            continue;
+        }
+
+        rc = ngx_codat_sign_verify(key, r->pool, &ctx->webhook_id,
+                                   &ctx->timestamp, body, &list);
+
+        if (rc == NGX_ERROR) {
+            goto failed;
+        }
+
+        match |= (rc == NGX_OK);
+    }
+
+    if (match) {
+        return NGX_HTTP_CODAT_PROBLEMS;
+    }
+
+    ngx_str_set(detail, "no signature sent was made with a configured secret "
+                "over these headers and this body");
+
+    return NGX_HTTP_CODAT_SIGNATURE_MISMATCH;
+
+failed:
+
+    ngx_str_set(detail, "the signature can't be verified at present");
+
+    return NGX_HTTP_CODAT_UNAVAILABLE;
+}
+
+
+/* a secret with variables that yields no key matches nothing */
+
+static ngx_codat_sign_key_t *
+ngx_http_codat_signature_key(ngx_http_request_t *r,
+    ngx_http_codat_credential_t *credential, ngx_int_t *rc)
+{
+    ngx_str_t              secret;
+    const char            *err;
+    ngx_codat_sign_key_t  *key;
+
+    if (credential->value == NULL) {
+        return credential->key;
+    }
+
+    *rc = NGX_ERROR;
+
+    if (ngx_http_complex_value(r, credential->value, &secret) != NGX_OK) {
+        return NULL;
+    }
+
+    if (secret.len == 0) {
+        *rc = NGX_DECLINED;
+        return NULL;
+    }
+
+    key = ngx_codat_sign_key_create(r->pool, &secret, &err);
+
+    if (key == NULL && err) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "codat: the variables of codat_credential signature "
+                      "yield a secret that %s", err);
+
+        *rc = NGX_DECLINED;
+    }
+
+    return key;
+}
+
+
+ngx_uint_t
+ngx_http_codat_client_allowed(ngx_http_request_t *r, ngx_str_t *id)
+{
+    ngx_str_t                  *clients;
+    ngx_uint_t                  i;
+    ngx_http_codat_loc_conf_t  *cdlcf;
+
+    cdlcf = ngx_http_get_module_loc_conf(r, ngx_http_codat_module);
+
+    if (cdlcf->clients == NULL || id->len == 0) {
+        return 1;
+    }
+
+    clients = cdlcf->clients->elts;
+
+    for (i = 0; i < cdlcf->clients->nelts; i++) {
+
+        if (clients[i].len == id->len
+            && ngx_strncasecmp(clients[i].data, id->data, id->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* all alternatives are tried, whatever the earlier ones said */
+
+static ngx_http_codat_verdict_e
+ngx_http_codat_authorization(ngx_http_request_t *r,
+    ngx_http_codat_loc_conf_t *cdlcf)
+{
+    ngx_uint_t                    i, sent, match;
+    ngx_http_codat_credential_t  *credentials;
+
+    sent = 0;
+    match = 0;
+    credentials = cdlcf->credentials->elts;
+
+    for (i = 0; i < cdlcf->credentials->nelts; i++) {
+
+        if (credentials[i].kind & NGX_HTTP_CODAT_AUTHORIZATION) {
+            match |= (ngx_http_codat_authorization_one(r, &credentials[i],
+                                                       &sent)
+                      == NGX_OK);
+        }
+    }
+
+    if (match) {
+        return NGX_HTTP_CODAT_RIGHT;
+    }
+
+    return sent ? NGX_HTTP_CODAT_WRONG : NGX_HTTP_CODAT_ABSENT;
+}
+
+
+static ngx_int_t
+ngx_http_codat_authorization_one(ngx_http_request_t *r,
+    ngx_http_codat_credential_t *credential, ngx_uint_t *sent)
+{
+    u_char     *colon;
+    ngx_str_t   presented, expected;
+    u_char     *digest;
+    u_char      one[NGX_CODAT_SIGN_DIGEST_LEN];
+    u_char      two[NGX_CODAT_SIGN_DIGEST_LEN];
+
+    switch (ngx_http_codat_presented(r, credential, &presented)) {
+
+    case NGX_OK:
+        *sent = 1;
+        break;
+
+    case NGX_ABORT:
+        *sent = 1;
+        return NGX_DECLINED;
+
+    default:
+        return NGX_DECLINED;
+    }
+
+    if (ngx_codat_sign_digest(&presented, one) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    digest = credential->digest;
+
+    if (credential->value) {
+
+        if (ngx_http_complex_value(r, credential->value, &expected) != NGX_OK
+            || expected.len == 0)
+        {
+            return NGX_DECLINED;
+        }
+
+        if (credential->kind == NGX_HTTP_CODAT_BASIC) {
+            colon = ngx_strlchr(expected.data, expected.data + expected.len,
+                                ':');
+
+            if (colon == NULL
+                || colon == expected.data
+                || colon == expected.data + expected.len - 1)
+            {
+                return NGX_DECLINED;
+            }
+        }
+
+        if (ngx_codat_sign_digest(&expected, two) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        digest = two;
+    }
+
+    return ngx_codat_sign_equal(one, digest) ? NGX_OK : NGX_DECLINED;
+}
+
+
+/*
+ * What the request presents to one credential: NGX_OK, NGX_DECLINED if
+ * nothing, NGX_ABORT if something that can't match.
+ */
+
+static ngx_int_t
+ngx_http_codat_presented(ngx_http_request_t *r,
+    ngx_http_codat_credential_t *credential, ngx_str_t *value)
+{
+    ngx_int_t         rc;
+    ngx_str_t         decoded;
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    switch (credential->kind) {
+
+    case NGX_HTTP_CODAT_BEARER:
+        return ngx_http_codat_scheme(r, "Bearer ", sizeof("Bearer ") - 1,
+                                     value);
+
+    case NGX_HTTP_CODAT_BASIC:
+        rc = ngx_http_codat_scheme(r, "Basic ", sizeof("Basic ") - 1, value);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+        decoded.data = ngx_pnalloc(r->pool,
+                                   ngx_base64_decoded_length(value->len) + 1);
+
+        if (decoded.data == NULL
+            || ngx_decode_base64(&decoded, value) != NGX_OK)
+        {
+            return NGX_ABORT;
+        }
+
+        *value = decoded;
+
+        return NGX_OK;
+
+    default:
+        break;
+    }
+
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                return NGX_DECLINED;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (h[i].key.len == credential->name.len
+            && ngx_strncmp(h[i].lowcase_key, credential->name.data,
+                           credential->name.len)
+               == 0)
+        {
+            *value = h[i].value;
+            return NGX_OK;
+        }
+    }
+}
+
+
+static ngx_int_t
+ngx_http_codat_scheme(ngx_http_request_t *r, const char *scheme, size_t len,
+    ngx_str_t *value)
+{
+    if (r->headers_in.authorization == NULL) {
+        return NGX_DECLINED;
+    }
+
+    *value = r->headers_in.authorization->value;
+
+    if (value->len < len
+        || ngx_strncasecmp(value->data, (u_char *) scheme, len) != 0)
+    {
+        return NGX_ABORT;
+    }
+
+    value->len -= len;
+    value->data += len;
+
+    while (value->len && value->data[0] == ' ') {
+        value->len--;
+        value->data++;
+    }
+
+    return NGX_OK;
+}

@@ -1,0 +1,175 @@
+
+/*
+ * Copyright (C) the ngx_http_codat_module authors
+ */
+
+
+#include "ngx_http_codat.h"
+#include "ngx_http_codat_filter.h"
+#include "ngx_http_codat_forward.h"
+#include "ngx_http_codat_problem.h"
+#include "ngx_http_codat_webhook.h"
+
+
+static ngx_int_t ngx_http_codat_header_filter(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_codat_is_core_page(ngx_http_request_t *r);
+static ngx_int_t ngx_http_codat_body_filter(ngx_http_request_t *r,
+    ngx_chain_t *in);
+static ngx_int_t ngx_http_codat_replace_body(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx);
+static void ngx_http_codat_swallow(ngx_chain_t *in);
+
+
+static ngx_http_output_header_filter_pt  ngx_http_next_header_filter;
+static ngx_http_output_body_filter_pt    ngx_http_next_body_filter;
+
+
+void
+ngx_http_codat_filter_init(void)
+{
+    ngx_http_next_header_filter = ngx_http_top_header_filter;
+    ngx_http_top_header_filter = ngx_http_codat_header_filter;
+
+    ngx_http_next_body_filter = ngx_http_top_body_filter;
+    ngx_http_top_body_filter = ngx_http_codat_body_filter;
+}
+
+
+static ngx_int_t
+ngx_http_codat_header_filter(ngx_http_request_t *r)
+{
+    ngx_http_codat_ctx_t  *ctx;
+
+    if (r != r->main) {
+
+        if (!ngx_http_codat_forward_is(r)) {
+            return ngx_http_next_header_filter(r);
+        }
+
+        r->header_sent = 1;
+
+        return NGX_OK;
+    }
+
+    if (!ngx_http_codat_is_core_page(r)) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_codat_module);
+
+    if (ctx == NULL) {
+        ctx = ngx_http_codat_webhook_create(r);
+
+        if (ctx == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (ngx_http_codat_problem_replace(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_next_header_filter(r);
+}
+
+
+/*
+ * The core compares Content-Length with client_max_body_size before any
+ * handler is asked, and answers 500, which ends it all for Codat's older
+ * service, where a temporary file can't be written.
+ */
+
+static ngx_uint_t
+ngx_http_codat_is_core_page(ngx_http_request_t *r)
+{
+    ngx_http_codat_ctx_t       *ctx;
+    ngx_http_codat_loc_conf_t  *cdlcf;
+
+    if (r->headers_out.status != NGX_HTTP_REQUEST_ENTITY_TOO_LARGE
+        && r->headers_out.status != NGX_HTTP_INTERNAL_SERVER_ERROR)
+    {
+        return 0;
+    }
+
+    cdlcf = ngx_http_get_module_loc_conf(r, ngx_http_codat_module);
+
+    if (cdlcf->zone == NULL) {
+        return 0;
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_codat_module);
+
+    if (ctx) {
+        return !ctx->answered;
+    }
+
+    return r->headers_out.status == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+}
+
+
+static ngx_int_t
+ngx_http_codat_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
+{
+    ngx_http_codat_ctx_t  *ctx;
+
+    if (r != r->main) {
+
+        if (!ngx_http_codat_forward_is(r)) {
+            return ngx_http_next_body_filter(r, in);
+        }
+
+        ngx_http_codat_swallow(in);
+
+        return NGX_OK;
+    }
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_codat_module);
+
+    if (ctx == NULL || ctx->replacement.data == NULL || in == NULL) {
+        return ngx_http_next_body_filter(r, in);
+    }
+
+    ngx_http_codat_swallow(in);
+
+    if (ctx->replacement.len == 0) {
+        return NGX_OK;
+    }
+
+    return ngx_http_codat_replace_body(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_codat_replace_body(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx)
+{
+    ngx_buf_t    *b;
+    ngx_chain_t   out;
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->pos = ctx->replacement.data;
+    b->last = ctx->replacement.data + ctx->replacement.len;
+    b->memory = 1;
+    b->last_buf = 1;
+    b->last_in_chain = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    ctx->replacement.len = 0;
+
+    return ngx_http_next_body_filter(r, &out);
+}
+
+
+static void
+ngx_http_codat_swallow(ngx_chain_t *in)
+{
+    for ( /* void */ ; in; in = in->next) {
+        in->buf->pos = in->buf->last;
+        in->buf->file_pos = in->buf->file_last;
+    }
+}

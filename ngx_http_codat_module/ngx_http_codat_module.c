@@ -1,0 +1,189 @@
+
+/*
+ * Copyright (C) the ngx_http_codat_module authors
+ *
+ * The table of directives, the module records and the hooks; no logic.
+ */
+
+
+#include "ngx_http_codat.h"
+#include "ngx_http_codat_conf.h"
+#include "ngx_http_codat_filter.h"
+#include "ngx_http_codat_format.h"
+#include "ngx_http_codat_forward.h"
+#include "ngx_http_codat_secret.h"
+#include "ngx_http_codat_variables.h"
+
+
+static ngx_int_t ngx_http_codat_preconfiguration(ngx_conf_t *cf);
+static ngx_int_t ngx_http_codat_postconfiguration(ngx_conf_t *cf);
+static ngx_int_t ngx_http_codat_init_module(ngx_cycle_t *cycle);
+
+
+static ngx_conf_enum_t  ngx_http_codat_satisfy[] = {
+    { ngx_string("all"), NGX_HTTP_CODAT_SATISFY_ALL },
+    { ngx_string("any"), NGX_HTTP_CODAT_SATISFY_ANY },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_conf_enum_t  ngx_http_codat_log_levels[] = {
+    { ngx_string("info"), NGX_LOG_INFO },
+    { ngx_string("notice"), NGX_LOG_NOTICE },
+    { ngx_string("warn"), NGX_LOG_WARN },
+    { ngx_string("error"), NGX_LOG_ERR },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_command_t  ngx_http_codat_commands[] = {
+
+    { ngx_string("codat_zone"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_1MORE,
+      ngx_http_codat_zone,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("codat_webhook"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_codat_webhook,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("codat_credential"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_codat_credential,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("codat_satisfy"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_codat_set_enum,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_codat_loc_conf_t, satisfy),
+      &ngx_http_codat_satisfy },
+
+    { ngx_string("codat_tolerance"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_codat_set_sec,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_codat_loc_conf_t, tolerance),
+      NULL },
+
+    { ngx_string("codat_client"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_codat_client,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("codat_forward"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_2MORE,
+      ngx_http_codat_forward,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("codat_forward_timeout"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_codat_set_msec,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_codat_loc_conf_t, forward_timeout),
+      NULL },
+
+    { ngx_string("codat_format"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_2MORE,
+      ngx_http_codat_format_directive,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("codat_log_level"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_codat_set_enum,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_codat_loc_conf_t, log_level),
+      &ngx_http_codat_log_levels },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_http_codat_module_ctx = {
+    ngx_http_codat_preconfiguration,       /* preconfiguration */
+    ngx_http_codat_postconfiguration,      /* postconfiguration */
+
+    ngx_http_codat_create_main_conf,       /* create main configuration */
+    NULL,                                  /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    ngx_http_codat_create_loc_conf,        /* create location configuration */
+    ngx_http_codat_merge_loc_conf          /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_codat_module = {
+    NGX_MODULE_V1,
+    &ngx_http_codat_module_ctx,            /* module context */
+    ngx_http_codat_commands,               /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    ngx_http_codat_init_module,            /* init module */
+    NULL,                                  /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    NULL,                                  /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static ngx_int_t
+ngx_http_codat_preconfiguration(ngx_conf_t *cf)
+{
+    return ngx_http_codat_variables_add(cf);
+}
+
+
+static ngx_int_t
+ngx_http_codat_postconfiguration(ngx_conf_t *cf)
+{
+    ngx_http_handler_pt         *h;
+    ngx_http_core_main_conf_t   *cmcf;
+    ngx_http_codat_main_conf_t  *cdmcf;
+
+    cdmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_codat_module);
+
+    if (ngx_http_codat_conf_check(cf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (cdmcf->endpoints.nelts == 0) {
+        return NGX_OK;
+    }
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PREACCESS_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_codat_forward_phase_handler;
+
+    ngx_http_codat_filter_init();
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_codat_init_module(ngx_cycle_t *cycle)
+{
+    return ngx_http_codat_variables_init(cycle);
+}

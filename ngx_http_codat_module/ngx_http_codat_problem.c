@@ -1,0 +1,414 @@
+
+/*
+ * Copyright (C) the ngx_http_codat_module authors
+ */
+
+
+#include "ngx_http_codat.h"
+#include "ngx_http_codat_problem.h"
+#include "ngx_http_codat_variables.h"
+#include "ngx_http_codat_webhook.h"
+
+
+#define NGX_HTTP_CODAT_DETAIL_LEN  512
+
+/* bytes of an id from outside that a log line shows */
+#define NGX_HTTP_CODAT_LOG_ID_LEN  64
+
+
+typedef struct {
+    ngx_str_t   code;
+    ngx_uint_t  status;
+    ngx_str_t   title;
+} ngx_http_codat_problem_t;
+
+
+static ngx_int_t ngx_http_codat_problem_body(ngx_http_request_t *r,
+    const ngx_http_codat_problem_t *p, ngx_str_t *detail, ngx_str_t *body);
+static ngx_int_t ngx_http_codat_problem_headers(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx, ngx_http_codat_problem_e problem);
+static ngx_int_t ngx_http_codat_challenge(ngx_http_request_t *r);
+static void ngx_http_codat_problem_log(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx, const ngx_http_codat_problem_t *p,
+    ngx_str_t *detail);
+static void ngx_http_codat_set_result(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx, const char *result);
+static void ngx_http_codat_set_body(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *type, off_t len);
+static ngx_int_t ngx_http_codat_send(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx, ngx_str_t *body);
+
+
+static const ngx_http_codat_problem_t  ngx_http_codat_problems[] = {
+#define X(name, code, status, title)                                         \
+    { ngx_string(code), status, ngx_string(title) },
+#include "ngx_http_codat_problems_x.h"
+#undef X
+};
+
+static ngx_str_t  ngx_http_codat_type_json = ngx_string("application/json");
+static ngx_str_t  ngx_http_codat_type_problem =
+    ngx_string("application/problem+json");
+
+static ngx_str_t  ngx_http_codat_allow = ngx_string("Allow");
+static ngx_str_t  ngx_http_codat_methods = ngx_string("POST, PUT");
+
+static ngx_str_t  ngx_http_codat_www_authenticate =
+    ngx_string("WWW-Authenticate");
+static ngx_str_t  ngx_http_codat_basic =
+    ngx_string("Basic realm=\"codat\", charset=\"UTF-8\"");
+static ngx_str_t  ngx_http_codat_bearer =
+    ngx_string("Bearer realm=\"codat\"");
+static ngx_str_t  ngx_http_codat_signature =
+    ngx_string("Signature realm=\"codat\", "
+               "headers=\"webhook-id webhook-timestamp webhook-signature\"");
+
+static ngx_str_t  ngx_http_codat_retry_after = ngx_string("Retry-After");
+static ngx_str_t  ngx_http_codat_retry_soon = ngx_string("5");
+
+
+ngx_int_t
+ngx_http_codat_problem(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
+    ngx_http_codat_problem_e problem, const char *fmt, ...)
+{
+    u_char                          *p;
+    va_list                          args;
+    ngx_str_t                        detail, body;
+    const ngx_http_codat_problem_t  *entry;
+    u_char                           text[NGX_HTTP_CODAT_DETAIL_LEN];
+
+    entry = &ngx_http_codat_problems[problem];
+
+    va_start(args, fmt);
+    p = ngx_vslprintf(text, text + sizeof(text), fmt, args);
+    va_end(args);
+
+    detail.data = text;
+    detail.len = p - text;
+
+    ngx_http_codat_set_result(r, ctx, (char *) entry->code.data);
+
+    ngx_http_codat_problem_log(r, ctx, entry, &detail);
+
+    r->expect_tested = 1;
+
+    if (ngx_http_discard_request_body(r) != NGX_OK) {
+        r->keepalive = 0;
+    }
+
+    if (ngx_http_codat_problem_body(r, entry, &detail, &body) != NGX_OK
+        || ngx_http_codat_problem_headers(r, ctx, problem) != NGX_OK)
+    {
+        return NGX_HTTP_SERVICE_UNAVAILABLE;
+    }
+
+    ngx_http_codat_set_body(r, entry->status, &ngx_http_codat_type_problem,
+                            body.len);
+
+    return ngx_http_codat_send(r, ctx, &body);
+}
+
+
+ngx_int_t
+ngx_http_codat_problem_replace(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx)
+{
+    ngx_str_t                        detail;
+    ngx_http_codat_problem_e         problem;
+    const ngx_http_codat_problem_t  *entry;
+
+    problem = ngx_http_codat_webhook_check(r, ctx, &detail);
+
+    if (problem == NGX_HTTP_CODAT_PROBLEMS) {
+
+        if (r->headers_out.status == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE) {
+            problem = NGX_HTTP_CODAT_BODY_TOO_LARGE;
+            ngx_str_set(&detail, "the body is larger than "
+                        "client_max_body_size of this location");
+
+        } else {
+            problem = NGX_HTTP_CODAT_UNAVAILABLE;
+            ngx_str_set(&detail, "the request can't be processed at present");
+        }
+    }
+
+    entry = &ngx_http_codat_problems[problem];
+
+    ngx_http_codat_set_result(r, ctx, (char *) entry->code.data);
+
+    ngx_http_codat_problem_log(r, ctx, entry, &detail);
+
+    if (ngx_http_codat_problem_body(r, entry, &detail, &ctx->replacement)
+        != NGX_OK
+        || ngx_http_codat_problem_headers(r, ctx, problem) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    r->err_status = 0;
+
+    ngx_http_codat_set_body(r, entry->status, &ngx_http_codat_type_problem,
+                            ctx->replacement.len);
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_codat_accept(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
+    ngx_uint_t status, const char *result)
+{
+    u_char     *p;
+    size_t      len;
+    ngx_str_t   body, *id, *type;
+
+    id = &ctx->event.fields[NGX_CODAT_FIELD_ID];
+    type = &ctx->event.fields[NGX_CODAT_FIELD_EVENT_TYPE];
+
+    ngx_http_codat_set_result(r, ctx, result);
+
+    len = sizeof("{\"id\":null,\"type\":,\"result\":\"\"}") - 1
+          + ngx_codat_json_string_len(id)
+          + ngx_codat_json_string_len(type)
+          + ctx->result.len;
+
+    body.data = ngx_pnalloc(r->pool, len);
+    if (body.data == NULL) {
+        return NGX_HTTP_SERVICE_UNAVAILABLE;
+    }
+
+    p = ngx_cpymem(body.data, "{\"id\":", sizeof("{\"id\":") - 1);
+
+    if (id->len) {
+        p = ngx_codat_json_string(p, id);
+
+    } else {
+        p = ngx_cpymem(p, "null", sizeof("null") - 1);
+    }
+
+    p = ngx_cpymem(p, ",\"type\":", sizeof(",\"type\":") - 1);
+    p = ngx_codat_json_string(p, type);
+    p = ngx_cpymem(p, ",\"result\":\"", sizeof(",\"result\":\"") - 1);
+    p = ngx_cpymem(p, ctx->result.data, ctx->result.len);
+    p = ngx_cpymem(p, "\"}", sizeof("\"}") - 1);
+
+    body.len = p - body.data;
+
+    ngx_http_codat_set_body(r, status, &ngx_http_codat_type_json, body.len);
+
+    return ngx_http_codat_send(r, ctx, &body);
+}
+
+
+ngx_int_t
+ngx_http_codat_add_header(ngx_http_request_t *r, ngx_str_t *key,
+    ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->hash = 1;
+    h->key = *key;
+    h->value = *value;
+    ngx_http_codat_header_end(h);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_codat_problem_body(ngx_http_request_t *r,
+    const ngx_http_codat_problem_t *entry, ngx_str_t *detail, ngx_str_t *body)
+{
+    size_t  len;
+    u_char  *p;
+
+    len = sizeof("{\"title\":\"\",\"status\":,\"detail\":,\"code\":\"\"}") - 1
+          + entry->title.len + NGX_INT_T_LEN
+          + ngx_codat_json_string_len(detail) + entry->code.len;
+
+    body->data = ngx_pnalloc(r->pool, len);
+    if (body->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_sprintf(body->data, "{\"title\":\"%V\",\"status\":%ui,\"detail\":",
+                    &entry->title, entry->status);
+
+    p = ngx_codat_json_string(p, detail);
+
+    p = ngx_sprintf(p, ",\"code\":\"%V\"}", &entry->code);
+
+    body->len = p - body->data;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_codat_problem_headers(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx, ngx_http_codat_problem_e problem)
+{
+    switch (problem) {
+
+    case NGX_HTTP_CODAT_METHOD_NOT_ALLOWED:
+        return ngx_http_codat_add_header(r, &ngx_http_codat_allow,
+                                         &ngx_http_codat_methods);
+
+    case NGX_HTTP_CODAT_SIGNATURE_MISMATCH:
+    case NGX_HTTP_CODAT_TIMESTAMP:
+    case NGX_HTTP_CODAT_SIGNATURE_MISSING:
+    case NGX_HTTP_CODAT_CREDENTIAL_MISSING:
+    case NGX_HTTP_CODAT_CREDENTIAL_MISMATCH:
+        return ngx_http_codat_challenge(r);
+
+    case NGX_HTTP_CODAT_IN_PROGRESS:
+    case NGX_HTTP_CODAT_UNAVAILABLE:
+        return ngx_http_codat_add_header(r, &ngx_http_codat_retry_after,
+                                         &ngx_http_codat_retry_soon);
+
+    case NGX_HTTP_CODAT_FORWARD_FAILED:
+        if (ctx->retry_after.len == 0) {
+            return NGX_OK;
+        }
+
+        return ngx_http_codat_add_header(r, &ngx_http_codat_retry_after,
+                                         &ctx->retry_after);
+
+    default:
+        return NGX_OK;
+    }
+}
+
+
+static ngx_int_t
+ngx_http_codat_challenge(ngx_http_request_t *r)
+{
+    ngx_http_codat_loc_conf_t  *cdlcf;
+
+    cdlcf = ngx_http_get_module_loc_conf(r, ngx_http_codat_module);
+
+    if ((cdlcf->kinds & NGX_HTTP_CODAT_BASIC)
+        && ngx_http_codat_add_header(r, &ngx_http_codat_www_authenticate,
+                                     &ngx_http_codat_basic)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if ((cdlcf->kinds & NGX_HTTP_CODAT_BEARER)
+        && ngx_http_codat_add_header(r, &ngx_http_codat_www_authenticate,
+                                     &ngx_http_codat_bearer)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if ((cdlcf->kinds & NGX_HTTP_CODAT_SIGNATURE)
+        && ngx_http_codat_add_header(r, &ngx_http_codat_www_authenticate,
+                                     &ngx_http_codat_signature)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * Refused deliveries are logged as loudly as the operator wants; what the
+ * application, or we, could not do is an error whatever he wants.
+ */
+
+static void
+ngx_http_codat_problem_log(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
+    const ngx_http_codat_problem_t *entry, ngx_str_t *detail)
+{
+    u_char                     *p;
+    ngx_uint_t                  level;
+    ngx_str_t                   id;
+    ngx_http_codat_loc_conf_t  *cdlcf;
+    u_char                      text[NGX_HTTP_CODAT_LOG_ID_LEN * 6 + 2];
+
+    cdlcf = ngx_http_get_module_loc_conf(r, ngx_http_codat_module);
+
+    level = entry->status >= NGX_HTTP_INTERNAL_SERVER_ERROR
+            ? NGX_LOG_ERR : cdlcf->log_level;
+
+    id = ctx->webhook_id.len ? ctx->webhook_id : ctx->key;
+    id.len = ngx_min(id.len, NGX_HTTP_CODAT_LOG_ID_LEN);
+
+    p = ngx_codat_json_string(text, &id);
+
+    ngx_log_error(level, r->connection->log, 0,
+                  "codat: webhook refused, code: %V, %V, id: %*s",
+                  &entry->code, detail, (size_t) (p - text), text);
+}
+
+
+static void
+ngx_http_codat_set_result(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
+    const char *result)
+{
+    ctx->answered = 1;
+    ctx->result.len = ngx_strlen(result);
+    ctx->result.data = (u_char *) result;
+
+    ngx_http_codat_variables_changed(r);
+}
+
+
+static void
+ngx_http_codat_set_body(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *type, off_t len)
+{
+    r->headers_out.status = status;
+    r->headers_out.status_line.len = 0;
+    r->headers_out.content_length_n = len;
+    r->headers_out.content_type = *type;
+    r->headers_out.content_type_len = type->len;
+    r->headers_out.content_type_lowcase = NULL;
+
+    /* neither a page of the core's nor a filter's idea of one remains */
+
+    ngx_str_null(&r->headers_out.charset);
+}
+
+
+static ngx_int_t
+ngx_http_codat_send(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
+    ngx_str_t *body)
+{
+    ngx_int_t     rc;
+    ngx_buf_t    *b;
+    ngx_chain_t   out;
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->pos = body->data;
+    b->last = body->data + body->len;
+    b->memory = 1;
+    b->last_buf = 1;
+    b->last_in_chain = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
+}

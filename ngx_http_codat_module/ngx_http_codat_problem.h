@@ -1,0 +1,59 @@
+
+/*
+ * Copyright (C) the ngx_http_codat_module authors
+ *
+ * Ring 2.  Owns what Codat is told: acceptances, and refusals as RFC 9457
+ * problem details with the one log line that goes with each.
+ */
+
+
+#ifndef _NGX_HTTP_CODAT_PROBLEM_H_INCLUDED_
+#define _NGX_HTTP_CODAT_PROBLEM_H_INCLUDED_
+
+
+#include "ngx_http_codat.h"
+
+
+typedef enum {
+#define X(name, code, status, title)  NGX_HTTP_CODAT_##name,
+#include "ngx_http_codat_problems_x.h"
+#undef X
+    NGX_HTTP_CODAT_PROBLEMS
+} ngx_http_codat_problem_e;
+
+
+/*
+ * Refuses a webhook: writes one log line, sets $codat_result and sends the
+ * problem.  The detail, a format of ngx_sprintf(), goes to both and so must
+ * hold neither secrets nor payload; text of a stranger's in it is escaped.
+ * Returns what the content handler is to return or to finalize with.
+ */
+ngx_int_t ngx_http_codat_problem(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx, ngx_http_codat_problem_e problem,
+    const char *fmt, ...);
+
+/*
+ * Sends {"id":...,"type":...,"result":...}; result is a literal.  Returns as
+ * above.
+ */
+ngx_int_t ngx_http_codat_accept(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx, ngx_uint_t status, const char *result);
+
+/*
+ * Turns a page that the core is about to send (413, 500) into the problem it
+ * stands for: changes status and headers, and leaves the body in
+ * ctx->replacement.  Called by the header filter.  Returns NGX_OK or
+ * NGX_ERROR.
+ */
+ngx_int_t ngx_http_codat_problem_replace(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx);
+
+/*
+ * Adds a header to the answer.  The value is not copied.  Returns NGX_OK or
+ * NGX_ERROR.
+ */
+ngx_int_t ngx_http_codat_add_header(ngx_http_request_t *r, ngx_str_t *key,
+    ngx_str_t *value);
+
+
+#endif /* _NGX_HTTP_CODAT_PROBLEM_H_INCLUDED_ */

@@ -1,0 +1,40 @@
+
+/*
+ * Copyright (C) the ngx_http_codat_module authors
+ *
+ * The catalogue of problems.
+ *
+ *     X(NAME, "code", status, "title")
+ */
+
+
+X(SIGNATURE_MISMATCH,     "signature_mismatch",          401,
+  "The signature does not match")
+X(TIMESTAMP,              "timestamp_out_of_tolerance",  401,
+  "The timestamp is outside the tolerance")
+X(SIGNATURE_MISSING,      "signature_missing",           401,
+  "The signature is missing")
+X(CREDENTIAL_MISSING,     "credential_missing",          401,
+  "The credential is missing")
+X(CREDENTIAL_MISMATCH,    "credential_mismatch",         401,
+  "The credential does not match")
+X(CLIENT_NOT_ALLOWED,     "client_not_allowed",          403,
+  "The client is not allowed here")
+X(METHOD_NOT_ALLOWED,     "method_not_allowed",          405,
+  "The method is not allowed")
+X(UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type",      415,
+  "The body is not plain JSON")
+X(BODY_TOO_LARGE,         "body_too_large",              413,
+  "The body is too large")
+X(MALFORMED_JSON,         "malformed_json",              400,
+  "The body is not valid JSON")
+X(UNRECOGNISED_EVENT,     "unrecognised_event",          400,
+  "The body is not an event")
+X(IN_PROGRESS,            "in_progress",                 503,
+  "The same message is being processed")
+X(FORWARD_FAILED,         "forward_failed",              502,
+  "The application did not accept the event")
+X(FORWARD_TIMEOUT,        "forward_timeout",             504,
+  "The application did not answer in time")
+X(UNAVAILABLE,            "unavailable",                 503,
+  "The event can't be taken at present")

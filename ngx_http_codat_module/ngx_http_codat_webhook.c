@@ -1,0 +1,662 @@
+
+/*
+ * Copyright (C) the ngx_http_codat_module authors
+ */
+
+
+#include <openssl/rand.h>
+
+#include "ngx_http_codat.h"
+#include "ngx_http_codat_body.h"
+#include "ngx_http_codat_credential.h"
+#include "ngx_http_codat_forward.h"
+#include "ngx_http_codat_variables.h"
+#include "ngx_http_codat_webhook.h"
+
+
+static void ngx_http_codat_webhook_body_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_codat_webhook_process(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx);
+static ngx_int_t ngx_http_codat_webhook_event(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx, ngx_str_t *body);
+static ngx_int_t ngx_http_codat_webhook_key(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx, ngx_str_t *id);
+static ngx_int_t ngx_http_codat_webhook_claim(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx, ngx_str_t *id, ngx_uint_t done);
+static void ngx_http_codat_webhook_log_full(ngx_http_request_t *r,
+    ngx_str_t *zone);
+static ngx_int_t ngx_http_codat_webhook_forward(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx);
+static void ngx_http_codat_webhook_resume(ngx_http_request_t *r);
+static ngx_int_t ngx_http_codat_webhook_answer(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx);
+static void ngx_http_codat_webhook_scan(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx);
+static void ngx_http_codat_webhook_header(ngx_http_codat_ctx_t *ctx,
+    ngx_table_elt_t *h, ngx_str_t *svix);
+static ngx_uint_t ngx_http_codat_webhook_is_json(ngx_http_request_t *r);
+static void ngx_http_codat_webhook_cleanup(void *data);
+
+
+ngx_int_t
+ngx_http_codat_webhook_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                  rc;
+    ngx_str_t                  detail;
+    ngx_http_codat_ctx_t      *ctx;
+    ngx_http_codat_problem_e   problem;
+
+    ngx_log_debug0(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "codat webhook handler");
+
+    if (r != r->main) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "codat: a location with codat_webhook can't serve "
+                      "subrequests, is it the target of a codat_forward?");
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx = ngx_http_codat_webhook_create(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_SERVICE_UNAVAILABLE;
+    }
+
+    problem = ngx_http_codat_webhook_check(r, ctx, &detail);
+
+    if (problem != NGX_HTTP_CODAT_PROBLEMS) {
+        return ngx_http_codat_problem(r, ctx, problem, "%V", &detail);
+    }
+
+    /* a body of some size goes to a file: nothing to warn of */
+
+    r->request_body_file_log_level = 0;
+
+    rc = ngx_http_read_client_request_body(r,
+                                         ngx_http_codat_webhook_body_handler);
+
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+        return rc;
+    }
+
+    return NGX_DONE;
+}
+
+
+ngx_http_codat_ctx_t *
+ngx_http_codat_webhook_create(ngx_http_request_t *r)
+{
+    ngx_time_t            *tp;
+    ngx_http_cleanup_t    *cln;
+    ngx_http_codat_ctx_t  *ctx;
+
+    ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_codat_ctx_t));
+    if (ctx == NULL) {
+        return NULL;
+    }
+
+    cln = ngx_http_cleanup_add(r, 0);
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    cln->handler = ngx_http_codat_webhook_cleanup;
+    cln->data = ctx;
+
+    tp = ngx_timeofday();
+
+    ctx->request = r;
+    ctx->received = (int64_t) tp->sec * 1000000 + (int64_t) tp->msec * 1000;
+
+    ngx_http_set_ctx(r, ctx, ngx_http_codat_module);
+
+    return ctx;
+}
+
+
+ngx_http_codat_ctx_t *
+ngx_http_codat_webhook_ctx(ngx_http_request_t *r)
+{
+    ngx_http_cleanup_t    *cln;
+    ngx_http_codat_ctx_t  *ctx;
+
+    r = r->main;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_codat_module);
+
+    if (ctx == NULL && (r->internal || r->filter_finalize)) {
+
+        /* an internal redirect has cleared the contexts */
+
+        for (cln = r->cleanup; cln; cln = cln->next) {
+
+            if (cln->handler == ngx_http_codat_webhook_cleanup) {
+                return cln->data;
+            }
+        }
+    }
+
+    return ctx;
+}
+
+
+ngx_http_codat_problem_e
+ngx_http_codat_webhook_check(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
+    ngx_str_t *detail)
+{
+    ngx_http_codat_problem_e  problem;
+
+    if (!(r->method & (NGX_HTTP_POST|NGX_HTTP_PUT))) {
+        ngx_str_set(detail, "webhooks are sent with POST or PUT");
+        return NGX_HTTP_CODAT_METHOD_NOT_ALLOWED;
+    }
+
+    if (!ctx->scanned) {
+        ngx_http_codat_webhook_scan(r, ctx);
+    }
+
+    problem = ngx_http_codat_credential_headers(r, ctx, detail);
+
+    if (problem != NGX_HTTP_CODAT_PROBLEMS) {
+        return problem;
+    }
+
+    if (!ngx_http_codat_client_allowed(r, &ctx->client_id)) {
+        ngx_str_set(detail, "X-Codat-ClientId is not in codat_client");
+        return NGX_HTTP_CODAT_CLIENT_NOT_ALLOWED;
+    }
+
+    if (!ngx_http_codat_webhook_is_json(r)) {
+        ngx_str_set(detail, "Content-Type is neither application/json nor "
+                    "application/*+json");
+        return NGX_HTTP_CODAT_UNSUPPORTED_MEDIA_TYPE;
+    }
+
+    if (ctx->encoding.len) {
+        ngx_str_set(detail, "Content-Encoding is not identity");
+        return NGX_HTTP_CODAT_UNSUPPORTED_MEDIA_TYPE;
+    }
+
+    return NGX_HTTP_CODAT_PROBLEMS;
+}
+
+
+static void
+ngx_http_codat_webhook_body_handler(ngx_http_request_t *r)
+{
+    ngx_int_t              rc;
+    ngx_http_codat_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_codat_module);
+
+    rc = ngx_http_codat_webhook_process(r, ctx);
+
+    if (rc == NGX_AGAIN) {
+
+        /*
+         * The application works on the event even if the client goes:
+         * reading on would only notice that.
+         */
+
+        r->read_event_handler = ngx_http_block_reading;
+        r->write_event_handler = ngx_http_codat_webhook_resume;
+
+        return;
+    }
+
+    ngx_http_finalize_request(r, rc);
+}
+
+
+/* returns NGX_AGAIN when forwards are under way, else what to finalize with */
+
+static ngx_int_t
+ngx_http_codat_webhook_process(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx)
+{
+    ngx_str_t                  body, detail, *id;
+    ngx_int_t                  rc;
+    ngx_uint_t                 forwards;
+    ngx_http_codat_problem_e   problem;
+
+    if (ngx_http_codat_body(r, &body) != NGX_OK) {
+        return ngx_http_codat_problem(r, ctx, NGX_HTTP_CODAT_UNAVAILABLE,
+                                      "the body can't be read at present");
+    }
+
+    problem = ngx_http_codat_credential_body(r, ctx, &body, &detail);
+
+    if (problem != NGX_HTTP_CODAT_PROBLEMS) {
+        return ngx_http_codat_problem(r, ctx, problem, "%V", &detail);
+    }
+
+    rc = ngx_http_codat_webhook_event(r, ctx, &body);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    id = ctx->webhook_id.len ? &ctx->webhook_id
+                             : &ctx->event.fields[NGX_CODAT_FIELD_ID];
+
+    if (ngx_http_codat_webhook_key(r, ctx, id) != NGX_OK) {
+        goto failed;
+    }
+
+    rc = ngx_http_codat_forward_select(r, ctx, &forwards);
+
+    if (rc != NGX_OK) {
+        goto failed;
+    }
+
+    rc = ngx_http_codat_webhook_claim(r, ctx, id, forwards == 0);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (forwards == 0) {
+        return ngx_http_codat_accept(r, ctx, NGX_HTTP_OK, "accepted");
+    }
+
+    return ngx_http_codat_webhook_forward(r, ctx);
+
+failed:
+
+    return ngx_http_codat_problem(r, ctx, NGX_HTTP_CODAT_UNAVAILABLE,
+                                  "out of memory");
+}
+
+
+static ngx_int_t
+ngx_http_codat_webhook_event(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
+    ngx_str_t *body)
+{
+    ngx_int_t               rc;
+    ngx_codat_json_error_t  err;
+
+    rc = ngx_codat_event_parse(r->pool, body, &ctx->client_id, &ctx->event,
+                               &err);
+
+    switch (rc) {
+
+    case NGX_OK:
+        break;
+
+    case NGX_DECLINED:
+        return ngx_http_codat_problem(r, ctx, NGX_HTTP_CODAT_MALFORMED_JSON,
+                                      "%s at byte %uz of the body",
+                                      err.reason, err.offset);
+
+    case NGX_ABORT:
+        return ngx_http_codat_problem(r, ctx,
+                                      NGX_HTTP_CODAT_UNRECOGNISED_EVENT,
+                                      "%s at byte %uz of the body",
+                                      err.reason, err.offset);
+
+    default:
+        return ngx_http_codat_problem(r, ctx, NGX_HTTP_CODAT_UNAVAILABLE,
+                                      "out of memory");
+    }
+
+    ctx->parsed = 1;
+
+    ngx_http_codat_variables_changed(r);
+
+    if (!ngx_http_codat_client_allowed(r,
+                              &ctx->event.fields[NGX_CODAT_FIELD_CLIENT_ID]))
+    {
+        return ngx_http_codat_problem(r, ctx,
+                                      NGX_HTTP_CODAT_CLIENT_NOT_ALLOWED,
+                                      "ClientId of the body is not in "
+                                      "codat_client");
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * The key of idempotency for the application.  Without any id two equal
+ * bodies may be two events, so nothing less than a new key will do.
+ */
+
+static ngx_int_t
+ngx_http_codat_webhook_key(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
+    ngx_str_t *id)
+{
+    u_char  bytes[16];
+
+    if (id->len) {
+        return ngx_http_codat_plain(r->pool, id, &ctx->key);
+    }
+
+    ctx->key.data = ngx_pnalloc(r->pool, 2 * sizeof(bytes));
+
+    if (ctx->key.data == NULL || RAND_bytes(bytes, sizeof(bytes)) != 1) {
+        return NGX_ERROR;
+    }
+
+    (void) ngx_hex_dump(ctx->key.data, bytes, sizeof(bytes));
+    ctx->key.len = 2 * sizeof(bytes);
+
+    return NGX_OK;
+}
+
+
+/* returns NGX_OK for "ours to process", else what to finalize with */
+
+static ngx_int_t
+ngx_http_codat_webhook_claim(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
+    ngx_str_t *id, ngx_uint_t done)
+{
+    ngx_str_t                  *body;
+    ngx_int_t                   rc;
+    ngx_codat_delivery_t       *delivery;
+    ngx_http_codat_loc_conf_t  *cdlcf;
+
+    cdlcf = ngx_http_get_module_loc_conf(r, ngx_http_codat_module);
+
+    ctx->zone = cdlcf->zone->data;
+
+    delivery = &ctx->delivery;
+    delivery->attempt = 1;
+
+    if (ctx->zone->dedupe == 0 || id->len == 0) {
+        return NGX_OK;
+    }
+
+    body = &ctx->event.payload;
+
+    delivery->body = ngx_murmur_hash2(body->data, body->len);
+    delivery->routes = cdlcf->routes;
+
+    if (ngx_codat_delivery_key(ctx->zone, &cdlcf->scope, id, delivery) != NGX_OK) {
+        return ngx_http_codat_problem(r, ctx, NGX_HTTP_CODAT_UNAVAILABLE,
+                                      "the event can't be looked up");
+    }
+
+    rc = ngx_codat_delivery_claim(ctx->zone, delivery, done);
+
+    if (delivery->changed) {
+        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                      "codat: an id that was seen before came with another "
+                      "body");
+    }
+
+    switch (rc) {
+
+    case NGX_DONE:
+        return ngx_http_codat_accept(r, ctx, NGX_HTTP_OK, "duplicate");
+
+    case NGX_BUSY:
+        return ngx_http_codat_problem(r, ctx, NGX_HTTP_CODAT_IN_PROGRESS,
+                                      "another copy of this message is being "
+                                      "processed");
+
+    case NGX_DECLINED:
+        ngx_http_codat_webhook_log_full(r, &cdlcf->zone->shm.name);
+        return NGX_OK;
+
+    default:
+        return NGX_OK;
+    }
+}
+
+
+/* once a second will do */
+
+static void
+ngx_http_codat_webhook_log_full(ngx_http_request_t *r, ngx_str_t *zone)
+{
+    static time_t  last;
+
+    if (last == ngx_time()) {
+        return;
+    }
+
+    last = ngx_time();
+
+    ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                  "codat: zone \"%V\" is full of deliveries under way, "
+                  "this one is served but not remembered", zone);
+}
+
+
+static ngx_int_t
+ngx_http_codat_webhook_forward(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx)
+{
+    switch (ngx_http_codat_forward_start(r, ctx)) {
+
+    case NGX_AGAIN:
+        return NGX_AGAIN;
+
+    case NGX_OK:
+        return ngx_http_codat_webhook_answer(r, ctx);
+
+    default:
+        return ngx_http_codat_problem(r, ctx, NGX_HTTP_CODAT_UNAVAILABLE,
+                                      "the forwards can't be started");
+    }
+}
+
+
+/* the write event handler while forwards are under way */
+
+static void
+ngx_http_codat_webhook_resume(ngx_http_request_t *r)
+{
+    ngx_http_codat_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_codat_module);
+
+    if (ctx->answered || !ngx_http_codat_forward_ready(ctx)) {
+        return;
+    }
+
+    ngx_http_finalize_request(r, ngx_http_codat_webhook_answer(r, ctx));
+}
+
+
+static ngx_int_t
+ngx_http_codat_webhook_answer(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx)
+{
+    ngx_str_t                        *target;
+    ngx_uint_t                        status;
+    ngx_http_codat_forward_result_e   result;
+
+    result = ngx_http_codat_forward_result(ctx, &target, &status);
+
+    switch (result) {
+
+    case NGX_HTTP_CODAT_FORWARDED:
+        return ngx_http_codat_accept(r, ctx, NGX_HTTP_OK, "accepted");
+
+    case NGX_HTTP_CODAT_FORWARD_LATE:
+        return ngx_http_codat_problem(r, ctx, NGX_HTTP_CODAT_FORWARD_TIMEOUT,
+                                      "the forward to \"%V\" was not "
+                                      "answered within codat_forward_timeout",
+                                      target);
+
+    default:
+        return ngx_http_codat_problem(r, ctx, NGX_HTTP_CODAT_FORWARD_FAILED,
+                                      "the forward to \"%V\" was answered "
+                                      "with status %ui", target, status);
+    }
+}
+
+
+static void
+ngx_http_codat_webhook_scan(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx)
+{
+    ngx_str_t         svix[3];
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    ngx_memzero(svix, sizeof(svix));
+
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                break;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        ngx_http_codat_webhook_header(ctx, &h[i], svix);
+    }
+
+    if (ctx->webhook_id.len == 0) {
+        ctx->webhook_id = svix[0];
+    }
+
+    if (ctx->timestamp.len == 0) {
+        ctx->timestamp = svix[1];
+    }
+
+    if (ctx->signature.len == 0) {
+        ctx->signature = svix[2];
+    }
+
+    ctx->scanned = 1;
+}
+
+
+/* of a header that is sent twice the first one counts */
+
+static void
+ngx_http_codat_webhook_header(ngx_http_codat_ctx_t *ctx, ngx_table_elt_t *h,
+    ngx_str_t *svix)
+{
+    ngx_str_t  *value;
+
+#define ngx_http_codat_is(h, name)                                            \
+    (ngx_strncmp((h)->lowcase_key, name, sizeof(name) - 1) == 0)
+
+    value = NULL;
+
+    switch (h->key.len) {
+
+    case sizeof("svix-id") - 1:
+        if (ngx_http_codat_is(h, "svix-id")) {
+            value = &svix[0];
+        }
+
+        break;
+
+    case sizeof("webhook-id") - 1:
+        if (ngx_http_codat_is(h, "webhook-id")) {
+            value = &ctx->webhook_id;
+        }
+
+        break;
+
+    case sizeof("svix-timestamp") - 1:  /* and svix-signature */
+        if (ngx_http_codat_is(h, "svix-timestamp")) {
+            value = &svix[1];
+
+        } else if (ngx_http_codat_is(h, "svix-signature")) {
+            value = &svix[2];
+        }
+
+        break;
+
+    case sizeof("content-encoding") - 1:  /* and x-codat-clientid */
+        if (ngx_http_codat_is(h, "x-codat-clientid")) {
+            value = &ctx->client_id;
+
+        } else if (ngx_http_codat_is(h, "content-encoding")
+                   && (h->value.len != sizeof("identity") - 1
+                       || ngx_strncasecmp(h->value.data,
+                                          (u_char *) "identity",
+                                          sizeof("identity") - 1)
+                          != 0))
+        {
+            value = &ctx->encoding;
+        }
+
+        break;
+
+    case sizeof("webhook-timestamp") - 1:  /* and webhook-signature */
+        if (ngx_http_codat_is(h, "webhook-timestamp")) {
+            value = &ctx->timestamp;
+
+        } else if (ngx_http_codat_is(h, "webhook-signature")) {
+            value = &ctx->signature;
+        }
+
+        break;
+    }
+
+#undef ngx_http_codat_is
+
+    if (value && value->len == 0) {
+        *value = h->value;
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_codat_webhook_is_json(ngx_http_request_t *r)
+{
+    u_char     *end;
+    ngx_str_t   type;
+
+    if (r->headers_in.content_type == NULL) {
+        return 1;
+    }
+
+    type = r->headers_in.content_type->value;
+
+    end = ngx_strlchr(type.data, type.data + type.len, ';');
+
+    if (end) {
+        type.len = end - type.data;
+    }
+
+    while (type.len
+           && (type.data[type.len - 1] == ' '
+               || type.data[type.len - 1] == '\t'))
+    {
+        type.len--;
+    }
+
+    if (type.len == 0) {
+        return 1;
+    }
+
+    if (type.len == sizeof("application/json") - 1
+        && ngx_strncasecmp(type.data, (u_char *) "application/json", type.len)
+           == 0)
+    {
+        return 1;
+    }
+
+    return type.len > sizeof("application/+json") - 1
+           && ngx_strncasecmp(type.data, (u_char *) "application/",
+                              sizeof("application/") - 1)
+              == 0
+           && ngx_strncasecmp(type.data + type.len - (sizeof("+json") - 1),
+                              (u_char *) "+json", sizeof("+json") - 1)
+              == 0;
+}
+
+
+/* the request ends: whatever is still claimed or armed must not outlive it */
+
+static void
+ngx_http_codat_webhook_cleanup(void *data)
+{
+    ngx_http_codat_ctx_t  *ctx = data;
+
+    ngx_http_codat_forward_abandon(ctx);
+}
