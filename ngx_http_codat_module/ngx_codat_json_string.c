@@ -20,6 +20,7 @@ static uint32_t ngx_codat_json_hex(const u_char *p);
 static u_char *ngx_codat_json_utf8_encode(u_char *p, uint32_t ch);
 static ngx_uint_t ngx_codat_json_utf8(const u_char *p, const u_char *last,
     size_t *len);
+static size_t ngx_codat_json_plain(const u_char *p, const u_char *last);
 
 
 u_char *
@@ -286,6 +287,40 @@ ngx_codat_json_string(u_char *p, ngx_str_t *string)
 }
 
 
+/* The length of what can be copied as it stands, rounded down. */
+
+static size_t
+ngx_codat_json_plain(const u_char *p, const u_char *last)
+{
+    uint64_t       word, mask;
+    const u_char  *s;
+
+    for (s = p; last - s >= (ptrdiff_t) sizeof(uint64_t);
+         s += sizeof(uint64_t))
+    {
+        ngx_memcpy(&word, s, sizeof(uint64_t));
+
+        /* the high bit of each byte: is it ASCII, >= 0x20, no quote, no "\"?
+           where one is not ASCII the rest may be wrong, but not the whole */
+
+        mask = ~word
+               & ((word | ngx_codat_json_bytes(0x80))
+                  - ngx_codat_json_bytes(0x20))
+               & ((word ^ ngx_codat_json_bytes('"'))
+                  + ngx_codat_json_bytes(0x7f))
+               & ((word ^ ngx_codat_json_bytes('\\'))
+                  + ngx_codat_json_bytes(0x7f));
+
+        if ((mask & ngx_codat_json_bytes(0x80)) != ngx_codat_json_bytes(0x80))
+        {
+            break;
+        }
+    }
+
+    return (size_t) (s - p);
+}
+
+
 size_t
 ngx_codat_json_escape_len(ngx_str_t *string)
 {
@@ -302,6 +337,14 @@ ngx_codat_json_escape_len(ngx_str_t *string)
     last = p + string->len;
 
     while (p < last) {
+
+        len = ngx_codat_json_plain(p, last);
+        n += len;
+        p += len;
+
+        if (p == last) {
+            break;
+        }
 
         if (*p >= 0x80) {
             n += ngx_codat_json_utf8(p, last, &len) ? len : 3;
@@ -349,6 +392,14 @@ ngx_codat_json_escape(u_char *p, ngx_str_t *string)
     last = s + string->len;
 
     while (s < last) {
+
+        len = ngx_codat_json_plain(s, last);
+        p = ngx_cpymem(p, s, len);
+        s += len;
+
+        if (s == last) {
+            break;
+        }
 
         ch = *s;
 

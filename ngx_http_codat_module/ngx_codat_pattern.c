@@ -103,7 +103,7 @@ ngx_codat_pattern_match(ngx_str_t *pattern, ngx_str_t *type)
             }
         }
 
-        if (!starred || taken > type->len) {
+        if (!starred) {
             return 0;
         }
 

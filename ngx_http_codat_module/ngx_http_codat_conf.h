@@ -23,7 +23,6 @@ char *ngx_http_codat_merge_loc_conf(ngx_conf_t *cf, void *parent,
 char *ngx_http_codat_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_codat_webhook(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_codat_client(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-char *ngx_http_codat_forward(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
 /*
  * Setters as the core's enum, sec and msec slots, but with errors that name
@@ -32,6 +31,18 @@ char *ngx_http_codat_forward(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_codat_set_enum(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_codat_set_sec(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_codat_set_msec(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/*
+ * Takes "name=value" apart for a directive's parser.  Returns NGX_OK,
+ * NGX_DECLINED if the argument is something else, or NGX_ERROR (repeated or
+ * empty; logged).
+ */
+ngx_int_t ngx_http_codat_take(ngx_conf_t *cf, ngx_str_t *arg,
+    const char *name, ngx_str_t *value);
+
+/* Logs an argument as invalid with what is allowed; NGX_CONF_ERROR. */
+char *ngx_http_codat_invalid(ngx_conf_t *cf, ngx_str_t *arg,
+    const char *allowed);
 
 /*
  * Checks what only the whole configuration can tell: that zones, named

@@ -5,8 +5,8 @@
 
 
 #include "ngx_http_codat.h"
+#include "ngx_http_codat_child.h"
 #include "ngx_http_codat_filter.h"
-#include "ngx_http_codat_forward.h"
 #include "ngx_http_codat_problem.h"
 #include "ngx_http_codat_webhook.h"
 
@@ -42,7 +42,7 @@ ngx_http_codat_header_filter(ngx_http_request_t *r)
 
     if (r != r->main) {
 
-        if (!ngx_http_codat_forward_is(r)) {
+        if (!ngx_http_codat_child_is(r)) {
             return ngx_http_next_header_filter(r);
         }
 
@@ -114,7 +114,7 @@ ngx_http_codat_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     if (r != r->main) {
 
-        if (!ngx_http_codat_forward_is(r)) {
+        if (!ngx_http_codat_child_is(r)) {
             return ngx_http_next_body_filter(r, in);
         }
 

@@ -52,11 +52,5 @@ ngx_http_codat_forward_result_e ngx_http_codat_forward_result(
 /* Ends everything when the request ends, before or after an answer. */
 void ngx_http_codat_forward_abandon(ngx_http_codat_ctx_t *ctx);
 
-/* Whether a request is, or is part of, a forward. */
-ngx_uint_t ngx_http_codat_forward_is(ngx_http_request_t *r);
-
-/* The phase handler that gives forwards their Content-Length. */
-ngx_int_t ngx_http_codat_forward_phase_handler(ngx_http_request_t *r);
-
 
 #endif /* _NGX_HTTP_CODAT_FORWARD_H_INCLUDED_ */

@@ -7,10 +7,11 @@
 
 
 #include "ngx_http_codat.h"
+#include "ngx_http_codat_child.h"
 #include "ngx_http_codat_conf.h"
+#include "ngx_http_codat_conf_forward.h"
 #include "ngx_http_codat_filter.h"
 #include "ngx_http_codat_format.h"
-#include "ngx_http_codat_forward.h"
 #include "ngx_http_codat_secret.h"
 #include "ngx_http_codat_variables.h"
 
@@ -174,7 +175,7 @@ ngx_http_codat_postconfiguration(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
-    *h = ngx_http_codat_forward_phase_handler;
+    *h = ngx_http_codat_child_phase_handler;
 
     ngx_http_codat_filter_init();
 

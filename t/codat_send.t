@@ -13,6 +13,7 @@ use IO::Socket::INET;
 use JSON::PP qw(decode_json encode_json);
 use MIME::Base64 qw(encode_base64 decode_base64);
 use Test::More;
+use POSIX ();
 use Time::HiRes qw(time sleep);
 
 my $tool = abs_path(dirname(__FILE__) . '/../tools/codat-send');
@@ -36,6 +37,7 @@ close $listener;
 
 END {
     if ($server && $$ == $owner) {
+        local $?;
         kill 'KILL', -$server;
         waitpid $server, 0;
     }
@@ -77,9 +79,10 @@ sub answer {
     if ($head =~ /^Transfer-Encoding: chunked\r$/m) {
         for (;;) {
             my $line = readline $client;
-            read $client, my $chunk, hex($line) + 2;
+            my $size = hex($line =~ s/\s+//r);
+            read $client, my $chunk, $size + 2;
             $wire .= $line . $chunk;
-            last if hex($line) == 0;
+            last if $size == 0;
             $body .= substr $chunk, 0, -2;
         }
     } elsif ($head =~ /^Content-Length: (\d+)/m) {
@@ -87,7 +90,8 @@ sub answer {
         $wire = $body;
     }
     open my $out, '>>', $log;
-    syswrite $out, encode_json({ head => $head, wire => $wire, body => $body, pid => $$ }) . "\n";
+    syswrite $out, encode_json({ head => $head, pid => $$, size => length $body,
+        wire => substr($wire, 0, 65536), body => substr($body, 0, 65536) }) . "\n";
     close $out;
     return 0 if $path eq '/drop';
     sleep 5 if $path eq '/slow';
@@ -107,19 +111,24 @@ sub answer {
     return $path !~ m{^/(?:once|old)};
 }
 
-# Runs the command: exit code, standard output, error output.
+# Runs the command in a process of its own (as a program where "exec" is set,
+# else in this perl, which is quicker): exit code, output, error output.
 sub run {
     my (@args) = @_;
     my $options = ref $args[0] ? shift @args : {};
+    my $code;
     my $pid = fork // die;
     if (!$pid) {
         open STDIN, '<', $options->{stdin} // '/dev/null';
         open STDOUT, '>', "$dir/out";
         open STDERR, '>', "$dir/err";
-        exec $^X, @{ $options->{perl} || [] }, $tool, @args;
+        exec $tool, @args if $options->{exec};
+        $code = CodatSend::main(@args);
+        close STDOUT;
+        POSIX::_exit($code);
     }
     waitpid $pid, 0;
-    my $code = $? >> 8;
+    $code = $? >> 8;
     return ($code, map { slurp("$dir/$_") } qw(out err));
 }
 
@@ -152,10 +161,8 @@ sub header {
     return $request->{head} =~ /^\Q$name\E: (.*)\r$/mi ? $1 : undef;
 }
 
-my $date = re('^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$');
-my $uuid = re('^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$');
-
-sub re { my ($pattern) = @_; return qr/$pattern/ }
+my $date = qr/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+my $uuid = qr/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 
 # --- signatures --------------------------------------------------------------
@@ -396,7 +403,7 @@ is(body_of(event => 'company.created', company_name => "Caf\xc3\xa9 \"1\"\n", ta
 my @push = ('--event', 'invoices.write.successful');
 my ($code, $out, $err, @requests);
 
-($code, $out, $err, @requests) = sent('--secret', $secret, @push, "$base/hook?x=1");
+($code, $out, $err, @requests) = sent({ exec => 1 }, '--secret', $secret, @push, "$base/hook?x=1");
 is($code, 0, 'sent: exit 0');
 like($out, qr/^200 X  invoices\.write\.successful  msg_\w{27}  [\d.]+ ms\n\{"id".*\}\n\z/,
      'prints status, event, id, time and body');
@@ -470,7 +477,7 @@ is($requests[0]{body}, slurp($raw), '--body -');
 
 my $big = spew('big.json', '{"eventType":"big","x":"' . 'y' x 3_000_000 . '"}');
 ($code, undef, undef, @requests) = sent('--secret', $secret, '--body', $big, "$base/");
-is(length $requests[0]{body}, -s $big, 'a large body');
+is($requests[0]{size}, -s $big, 'a large body');
 ($code, $out) = run('--secret', $secret, '--body', $big, "$base/early");
 is($code, 1, 'an early refusal of a large body: exit 1');
 like($out, qr/^413 /, 'its status is seen');
@@ -483,9 +490,7 @@ is(decode_json($requests[0]{body})->{eventType}, 'invoices.write.successful', 'w
 ($code, $out, undef, @requests) = sent('--secret', $secret, @push, '--count', 5, "$base/");
 is(scalar @requests, 5, '--count');
 is(scalar(keys %{ { map { $_->{pid} => 1 } @requests } }), 1, 'over one connection');
-for my $name (qw(webhook-id)) {
-    is(scalar(keys %{ { map { header($_, $name) => 1 } @requests } }), 5, "fresh $name");
-}
+is(scalar(keys %{ { map { header($_, 'webhook-id') => 1 } @requests } }), 5, 'fresh webhook ids');
 is(scalar(keys %{ { map { decode_json($_->{body})->{payload}{id} => 1 } @requests } }), 5, 'fresh push keys');
 like($out, qr/^5 sent in [\d.]+ s \(\d+\/s\): 5 x 200; median /m, 'with a summary');
 (undef, undef, undef, @requests) = sent('--secret', $secret, @push, '--count', 3, '--id', 'same', "$base/once");
@@ -505,7 +510,7 @@ my $start = time;
 sent('--secret', $secret, @push, '--count', 4, '--rate', '10/s', '--quiet', "$base/");
 cmp_ok(time - $start, '>', 0.3, '--rate');
 
-($code, $out) = run('--secret', $secret, @push, '--json', "$base/401");
+($code, $out) = run({ exec => 1 }, '--secret', $secret, @push, '--json', "$base/401");
 is($code, 1, 'refused: exit 1');
 my $line = decode_json($out);
 is("$line->{status} $line->{code}", '401 signature_mismatch', 'the code of a problem');
@@ -524,7 +529,7 @@ like("$code$out", qr/^1failed.*no answer within 0\.3 s/s, '--timeout');
 my $closed = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1);
 my $nobody = 'http://127.0.0.1:' . $closed->sockport;
 close $closed;
-($code, $out) = run('--secret', $secret, @push, '--count', 9, '--concurrency', 2, '--json', $nobody);
+($code, $out) = run({ exec => 1 }, '--secret', $secret, @push, '--count', 9, '--concurrency', 2, '--json', $nobody);
 is($code, 3, 'nobody listens: exit 3');
 is(scalar(() = $out =~ /\n/g), 2, 'and each connection gives up');
 
@@ -541,7 +546,7 @@ is(decode_json((split /\n/, $out)[0])->{generation}, 'transitional', '--list --j
 ($code, $out) = run('--show', @push, '--company', 'new', '--company-name', "L\xc3\xbc");
 like($out, qr/"name":"L\xc3\xbc"/, '--show');
 like(decode_json($out)->{payload}{referenceCompany}{id}, $uuid, 'an id may be new');
-($code, $out) = run('--help');
+($code, $out) = run({ exec => 1 }, '--help');
 like("$code$out", qr/^0Usage: .*Examples/s, '--help');
 
 for my $usage (
@@ -618,8 +623,6 @@ SKIP: {
        header($requests[0], 'webhook-timestamp'), $requests[0]{body}), 'the signature is right');
     ($code, $out, $err, @requests) = sent(@args, '--insecure', '--count', 3, "https://127.0.0.1:$port/");
     is("$code$err" . @requests, '03', '--insecure, three over one connection');
-    ($code, $out, $err, @requests) = sent(@args, '--insecure', '--body', $big, "https://127.0.0.1:$port/"
-        =~ s/XX//r) if 0;
     ($code, $out, $err, @requests) = sent(@args, "https://127.0.0.1:$port/");
     is($code . @requests, '30', 'a certificate that is not: exit 3, nothing sent');
     like($out, qr/cannot connect .*self.signed/, 'and why');
@@ -726,7 +729,7 @@ SKIP: {
 my $heads = spew('heads', "Webhook-Id: msg_1\nWEBHOOK-TIMESTAMP: 1700000000\nwebhook-signature:\n $right\n");
 ($code, $out) = run('--verify', @now, '--secret', $secret, '--headers', $heads, '--body', spew('b', $sample));
 is($code, 0, '--headers and --body, names in any case, a folded line');
-($code, $out) = run({ stdin => capture() }, '--verify', @now, '--secret', $secret);
+($code, $out) = run({ exec => 1, stdin => capture() }, '--verify', @now, '--secret', $secret);
 is($code, 0, 'a capture from the standard input');
 
 # what is sent verifies

@@ -477,6 +477,38 @@ test_limit(void **state)
                          NGX_OK);
     }
 
+    /* one that is too long for the last place does not leave it */
+
+    for (n = 0; n < 2; n++) {
+
+        p = text;
+
+        for (i = 0; i < 15; i++) {
+            p = ngx_cpymem(p, n ? "v1a," : "v1,", 3 + n);
+            ngx_memset(p, 'A', n ? 86 : 43);
+            p += n ? 86 : 43;
+            *p++ = ' ';
+        }
+
+        p = ngx_cpymem(p, n ? "v1a," : "v1,", 3 + n);
+        ngx_memset(p, '/', 400);
+        p += 400;
+
+        h = ngx_codat_unit_guard(pool, text, (size_t) (p - text));
+
+        ngx_memset(list, 0x5a, sizeof(ngx_codat_sign_list_t));
+        ngx_codat_sign_parse(&h, list);
+
+        assert_int_equal(list->nhmac, n ? 0 : 15);
+        assert_int_equal(list->ned25519, n ? 15 : 0);
+
+        if (n == 0) {
+            for (i = 0; i < sizeof(list->ed25519); i++) {
+                assert_int_equal(list->ed25519[i / 64][i % 64], 0x5a);
+            }
+        }
+    }
+
     ngx_destroy_pool(pool);
 }
 

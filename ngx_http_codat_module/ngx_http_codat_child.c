@@ -1,0 +1,534 @@
+
+/*
+ * Copyright (C) the ngx_http_codat_module authors
+ */
+
+
+#include "ngx_http_codat.h"
+#include "ngx_http_codat_child.h"
+
+
+static ngx_int_t ngx_http_codat_child_uri(ngx_http_request_t *r,
+    ngx_http_codat_child_t *child);
+static ngx_uint_t ngx_http_codat_child_uri_safe(ngx_str_t *uri);
+static ngx_int_t ngx_http_codat_child_body(ngx_http_request_t *r,
+    ngx_http_codat_child_t *child);
+static ngx_int_t ngx_http_codat_child_headers(ngx_http_request_t *r,
+    ngx_http_codat_child_t *child, ngx_http_headers_in_t *headers);
+static ngx_int_t ngx_http_codat_child_raw_headers(ngx_http_request_t *r,
+    ngx_http_headers_in_t *headers);
+static ngx_uint_t ngx_http_codat_child_passes(ngx_http_request_t *r,
+    ngx_table_elt_t *h);
+static ngx_table_elt_t *ngx_http_codat_child_header(ngx_http_request_t *r,
+    ngx_http_headers_in_t *headers, const char *key, const char *lowcase_key,
+    ngx_str_t *value);
+static void ngx_http_codat_child_named(ngx_http_request_t *sr);
+static ngx_int_t ngx_http_codat_child_done(ngx_http_request_t *sr,
+    void *data, ngx_int_t rc);
+static void ngx_http_codat_child_release_nested(ngx_http_request_t *sr);
+
+
+ngx_int_t
+ngx_http_codat_child_prepare(ngx_http_request_t *r,
+    ngx_http_codat_child_t *child)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_codat_child_uri(r, child);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    return ngx_http_codat_child_body(r, child);
+}
+
+
+static ngx_int_t
+ngx_http_codat_child_uri(ngx_http_request_t *r,
+    ngx_http_codat_child_t *child)
+{
+    ngx_http_codat_forward_t  *forward;
+
+    forward = child->forward;
+
+    if (forward->named.len) {
+        child->uri = r->uri;
+        return NGX_OK;
+    }
+
+    if (ngx_http_complex_value(r, forward->uri, &child->uri) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (forward->args
+        && ngx_http_codat_template_run(r, forward->args, &child->args)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_codat_child_uri_safe(&child->uri)) {
+        return NGX_OK;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "codat: the variables of codat_forward \"%V\" yield an "
+                  "unsafe URI", &forward->target);
+
+    child->status = NGX_HTTP_BAD_REQUEST;
+
+    return NGX_DECLINED;
+}
+
+
+/* what a payload says must not lead out of the path that was configured */
+
+static ngx_uint_t
+ngx_http_codat_child_uri_safe(ngx_str_t *uri)
+{
+    u_char  *p, *last, *segment;
+
+    if (uri->len == 0 || uri->data[0] != '/') {
+        return 0;
+    }
+
+    last = uri->data + uri->len;
+    segment = uri->data + 1;
+
+    for (p = segment; p <= last; p++) {
+
+        if (p < last && *p == '\0') {
+            return 0;
+        }
+
+        if (p < last && *p != '/') {
+            continue;
+        }
+
+        if ((p - segment == 1 && segment[0] == '.')
+            || (p - segment == 2 && segment[0] == '.' && segment[1] == '.'))
+        {
+            return 0;
+        }
+
+        segment = p + 1;
+    }
+
+    return 1;
+}
+
+
+static ngx_int_t
+ngx_http_codat_child_body(ngx_http_request_t *r,
+    ngx_http_codat_child_t *child)
+{
+    ngx_buf_t    *b;
+    ngx_str_t    *piece;
+    ngx_uint_t    i;
+    ngx_chain_t  *cl, **ll;
+
+    ll = &child->body;
+    b = NULL;
+
+    for (i = 0; i < child->rendered->n; i++) {
+        piece = &child->rendered->pieces[i];
+
+        if (piece->len == 0) {
+            continue;
+        }
+
+        cl = ngx_alloc_chain_link(r->pool);
+        b = ngx_calloc_buf(r->pool);
+
+        if (cl == NULL || b == NULL) {
+            return NGX_ERROR;
+        }
+
+        b->start = piece->data;
+        b->pos = piece->data;
+        b->last = piece->data + piece->len;
+        b->end = b->last;
+        b->memory = 1;
+
+        cl->buf = b;
+        cl->next = NULL;
+
+        *ll = cl;
+        ll = &cl->next;
+
+        child->length += piece->len;
+    }
+
+    if (b == NULL) {
+
+        /* a template that yields nothing is sent as nothing */
+
+        child->body = ngx_alloc_chain_link(r->pool);
+        b = ngx_calloc_buf(r->pool);
+
+        if (child->body == NULL || b == NULL) {
+            return NGX_ERROR;
+        }
+
+        child->body->buf = b;
+        child->body->next = NULL;
+    }
+
+    b->last_buf = 1;
+    b->last_in_chain = 1;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_codat_child_start(ngx_http_request_t *r,
+    ngx_http_codat_child_t *child)
+{
+    ngx_http_request_t         *sr;
+    ngx_http_headers_in_t       headers;
+    ngx_http_request_body_t    *body;
+    ngx_http_variable_value_t  *variables;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    static ngx_str_t            method = ngx_string("POST");
+
+    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+
+    body = ngx_pcalloc(r->pool, sizeof(ngx_http_request_body_t));
+    variables = ngx_pcalloc(r->pool, cmcf->variables.nelts
+                                     * sizeof(ngx_http_variable_value_t));
+
+    if (body == NULL
+        || variables == NULL
+        || ngx_http_codat_child_headers(r, child, &headers) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (child->forward->format == &ngx_http_codat_format_raw
+        && ngx_http_codat_child_raw_headers(r, &headers) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    body->bufs = child->body;
+
+    child->post.handler = ngx_http_codat_child_done;
+    child->post.data = child;
+
+    if (ngx_http_subrequest(r, &child->uri, &child->args, &sr, &child->post,
+                            NGX_HTTP_SUBREQUEST_BACKGROUND)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    sr->method = NGX_HTTP_POST;
+    sr->method_name = method;
+    sr->headers_in = headers;
+    sr->request_body = body;
+    sr->variables = variables;
+
+    if (child->forward->named.len) {
+        sr->write_event_handler = ngx_http_codat_child_named;
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * A list of its own, since the parent's headers hold Codat's credentials.
+ * Content-Length is told only in the phase handler: client_max_body_size of
+ * the target is about clients, and must not refuse our own event.
+ */
+
+static ngx_int_t
+ngx_http_codat_child_headers(ngx_http_request_t *r,
+    ngx_http_codat_child_t *child, ngx_http_headers_in_t *headers)
+{
+    u_char     *p;
+    ngx_str_t   length;
+
+    ngx_memzero(headers, sizeof(ngx_http_headers_in_t));
+
+    headers->content_length_n = -1;
+    headers->keep_alive_n = -1;
+    headers->server = r->headers_in.server;
+
+    if (ngx_list_init(&headers->headers, r->pool, 8, sizeof(ngx_table_elt_t))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (r->headers_in.host) {
+        headers->host = ngx_http_codat_child_header(r, headers, "Host",
+                                        "host", &r->headers_in.host->value);
+        if (headers->host == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (child->rendered->type.len) {
+        headers->content_type = ngx_http_codat_child_header(r, headers,
+                                           "Content-Type", "content-type",
+                                           &child->rendered->type);
+        if (headers->content_type == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    p = ngx_pnalloc(r->pool, NGX_OFF_T_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    length.data = p;
+    length.len = ngx_sprintf(p, "%O", child->length) - p;
+
+    headers->content_length = ngx_http_codat_child_header(r, headers,
+                                   "Content-Length", "content-length",
+                                   &length);
+    if (headers->content_length == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (child->forward->format == &ngx_http_codat_format_raw) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_codat_child_header(r, headers, "webhook-id", "webhook-id",
+                                      &child->ctx->key)
+        == NULL)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_codat_child_raw_headers(ngx_http_request_t *r,
+    ngx_http_headers_in_t *headers)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h, *copy;
+
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                return NGX_OK;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (!ngx_http_codat_child_passes(r, &h[i])) {
+            continue;
+        }
+
+        copy = ngx_list_push(&headers->headers);
+        if (copy == NULL) {
+            return NGX_ERROR;
+        }
+
+        *copy = h[i];
+        ngx_http_codat_header_end(copy);
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_codat_child_passes(ngx_http_request_t *r, ngx_table_elt_t *h)
+{
+    ngx_uint_t                    i;
+    ngx_http_codat_loc_conf_t    *cdlcf;
+    ngx_http_codat_credential_t  *credentials;
+
+    if ((h->key.len < sizeof("webhook-") - 1
+         || ngx_strncmp(h->lowcase_key, "webhook-", sizeof("webhook-") - 1)
+            != 0)
+        && (h->key.len < sizeof("svix-") - 1
+            || ngx_strncmp(h->lowcase_key, "svix-", sizeof("svix-") - 1)
+               != 0)
+        && (h->key.len != sizeof("x-codat-clientid") - 1
+            || ngx_strncmp(h->lowcase_key, "x-codat-clientid", h->key.len)
+               != 0))
+    {
+        return 0;
+    }
+
+    cdlcf = ngx_http_get_module_loc_conf(r, ngx_http_codat_module);
+
+    credentials = cdlcf->credentials->elts;
+
+    for (i = 0; i < cdlcf->credentials->nelts; i++) {
+
+        if (credentials[i].kind == NGX_HTTP_CODAT_HEADER
+            && credentials[i].name.len == h->key.len
+            && ngx_strncmp(credentials[i].name.data, h->lowcase_key,
+                           h->key.len)
+               == 0)
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+static ngx_table_elt_t *
+ngx_http_codat_child_header(ngx_http_request_t *r,
+    ngx_http_headers_in_t *headers, const char *key, const char *lowcase_key,
+    ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&headers->headers);
+    if (h == NULL) {
+        return NULL;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->key.len = ngx_strlen(key);
+    h->key.data = (u_char *) key;
+    h->lowcase_key = (u_char *) lowcase_key;
+    h->hash = ngx_hash_key(h->lowcase_key, h->key.len);
+    h->value = *value;
+    ngx_http_codat_header_end(h);
+
+    return h;
+}
+
+
+/* subrequests know URIs only: this one turns to its location when it starts */
+
+static void
+ngx_http_codat_child_named(ngx_http_request_t *sr)
+{
+    ngx_http_codat_child_t  *child;
+
+    child = sr->post_subrequest->data;
+
+    (void) ngx_http_named_location(sr, &child->forward->named);
+
+    ngx_http_finalize_request(sr, NGX_DONE);
+}
+
+
+ngx_int_t
+ngx_http_codat_child_phase_handler(ngx_http_request_t *r)
+{
+    ngx_http_codat_child_t  *child;
+
+    if (r != r->main
+        && r->post_subrequest
+        && r->post_subrequest->handler == ngx_http_codat_child_done)
+    {
+        child = r->post_subrequest->data;
+
+        r->headers_in.content_length_n = child->length;
+    }
+
+    return NGX_DECLINED;
+}
+
+
+ngx_uint_t
+ngx_http_codat_child_is(ngx_http_request_t *r)
+{
+    for ( /* void */ ; r != r->main; r = r->parent) {
+
+        if (r->post_subrequest
+            && r->post_subrequest->handler == ngx_http_codat_child_done)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/*
+ * Called each time that the core finalizes the subrequest, which it does
+ * once more after it has made a page of a status, or followed an error_page:
+ * only what does not lead there is the end.  Nor may a child's failure be
+ * returned as such, for it would terminate the webhook.
+ */
+
+static ngx_int_t
+ngx_http_codat_child_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
+{
+    ngx_http_codat_child_t  *child = data;
+
+    switch (rc) {
+
+    case NGX_ERROR:
+        child->status = NGX_HTTP_BAD_GATEWAY;
+        break;
+
+    case NGX_HTTP_REQUEST_TIME_OUT:
+    case NGX_HTTP_CLIENT_CLOSED_REQUEST:
+    case NGX_HTTP_CLOSE:
+        child->status = (ngx_uint_t) rc;
+        break;
+
+    default:
+        if (rc >= NGX_HTTP_SPECIAL_RESPONSE
+            || rc == NGX_HTTP_CREATED
+            || rc == NGX_HTTP_NO_CONTENT)
+        {
+            return rc;
+        }
+
+        child->status = sr->headers_out.status;
+    }
+
+    ngx_http_codat_child_release_nested(sr);
+
+    if (child->running) {
+        child->running = 0;
+        child->succeeded = (child->status >= NGX_HTTP_OK
+                            && child->status < NGX_HTTP_SPECIAL_RESPONSE);
+
+        child->ended(sr, child);
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * A subrequest in the background never becomes the active one, so the core
+ * would have its own subrequests (auth_request, say) wait for their turn for
+ * ever.  They have ended; what is left of them is a reference each.
+ */
+
+static void
+ngx_http_codat_child_release_nested(ngx_http_request_t *sr)
+{
+    ngx_http_postponed_request_t  *p;
+
+    for (p = sr->postponed; p; p = p->next) {
+
+        if (p->request && p->request->done) {
+            p->request->main->count--;
+        }
+    }
+
+    sr->postponed = NULL;
+}

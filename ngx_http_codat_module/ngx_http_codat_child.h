@@ -1,0 +1,69 @@
+
+/*
+ * Copyright (C) the ngx_http_codat_module authors
+ *
+ * Ring 2.  Owns one forward of one event: its URI, body and headers, the
+ * subrequest that carries it, and when that has really ended.  What the end
+ * means to the webhook is the forwarding's business.
+ */
+
+
+#ifndef _NGX_HTTP_CODAT_CHILD_H_INCLUDED_
+#define _NGX_HTTP_CODAT_CHILD_H_INCLUDED_
+
+
+#include "ngx_http_codat.h"
+#include "ngx_http_codat_format.h"
+
+
+typedef struct ngx_http_codat_child_s  ngx_http_codat_child_t;
+
+/* Called once for each started child; must not finalize anything. */
+typedef void (*ngx_http_codat_child_ended_pt)(ngx_http_request_t *sr,
+    ngx_http_codat_child_t *child);
+
+
+/* the record that the subrequest points at, in the pool of the webhook */
+
+struct ngx_http_codat_child_s {
+    ngx_http_codat_ctx_t           *ctx;
+    ngx_http_codat_forward_t       *forward;
+    ngx_http_codat_rendered_t      *rendered;
+    ngx_http_codat_child_ended_pt   ended;
+    uint64_t                        bit;        /* in "succeeded" */
+
+    ngx_str_t                       uri;
+    ngx_str_t                       args;
+    off_t                           length;
+    ngx_chain_t                    *body;
+    ngx_http_post_subrequest_t      post;
+
+    ngx_uint_t                      status;     /* of the answer */
+    unsigned                        running:1;
+    unsigned                        succeeded:1;
+};
+
+
+/*
+ * Prepares all of a child, with ctx, forward and rendered set, that needs
+ * memory or may be refused.  Returns NGX_OK, NGX_DECLINED when this one
+ * can't be sent (logged; it then has no body and a status), or NGX_ERROR.
+ */
+ngx_int_t ngx_http_codat_child_prepare(ngx_http_request_t *r,
+    ngx_http_codat_child_t *child);
+
+/*
+ * Makes the subrequest, which runs when the caller has returned to the event
+ * loop.  Returns NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_codat_child_start(ngx_http_request_t *r,
+    ngx_http_codat_child_t *child);
+
+/* Whether a request is, or is part of, a forward. */
+ngx_uint_t ngx_http_codat_child_is(ngx_http_request_t *r);
+
+/* The phase handler that gives forwards their Content-Length. */
+ngx_int_t ngx_http_codat_child_phase_handler(ngx_http_request_t *r);
+
+
+#endif /* _NGX_HTTP_CODAT_CHILD_H_INCLUDED_ */
