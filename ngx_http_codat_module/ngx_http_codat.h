@@ -153,6 +153,7 @@ typedef struct {
     ngx_http_codat_forwarding_t  *forwarding;
     ngx_str_t                     result;    /* $codat_result */
     ngx_str_t                     retry_after; /* the application's */
+    ngx_int_t                     rc;        /* of the answer, once sent */
 
     ngx_str_t                     replacement; /* of the core's own page */
 

@@ -35,8 +35,7 @@ static void ngx_http_codat_set_result(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx, const char *result);
 static void ngx_http_codat_set_body(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *type, off_t len);
-static ngx_int_t ngx_http_codat_send(ngx_http_request_t *r,
-    ngx_http_codat_ctx_t *ctx, ngx_str_t *body);
+static ngx_int_t ngx_http_codat_send(ngx_http_request_t *r, ngx_str_t *body);
 
 
 static const ngx_http_codat_problem_t  ngx_http_codat_problems[] = {
@@ -99,13 +98,16 @@ ngx_http_codat_problem(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
     if (ngx_http_codat_problem_body(r, entry, &detail, &body) != NGX_OK
         || ngx_http_codat_problem_headers(r, ctx, problem) != NGX_OK)
     {
-        return NGX_HTTP_SERVICE_UNAVAILABLE;
+        ctx->rc = NGX_HTTP_SERVICE_UNAVAILABLE;
+        return NGX_DONE;
     }
 
     ngx_http_codat_set_body(r, entry->status, &ngx_http_codat_type_problem,
                             body.len);
 
-    return ngx_http_codat_send(r, ctx, &body);
+    ctx->rc = ngx_http_codat_send(r, &body);
+
+    return NGX_DONE;
 }
 
 
@@ -174,7 +176,8 @@ ngx_http_codat_accept(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
 
     body.data = ngx_pnalloc(r->pool, len);
     if (body.data == NULL) {
-        return NGX_HTTP_SERVICE_UNAVAILABLE;
+        ctx->rc = NGX_HTTP_SERVICE_UNAVAILABLE;
+        return NGX_DONE;
     }
 
     p = ngx_cpymem(body.data, "{\"id\":", sizeof("{\"id\":") - 1);
@@ -196,7 +199,9 @@ ngx_http_codat_accept(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
 
     ngx_http_codat_set_body(r, status, &ngx_http_codat_type_json, body.len);
 
-    return ngx_http_codat_send(r, ctx, &body);
+    ctx->rc = ngx_http_codat_send(r, &body);
+
+    return NGX_DONE;
 }
 
 
@@ -383,8 +388,7 @@ ngx_http_codat_set_body(ngx_http_request_t *r, ngx_uint_t status,
 
 
 static ngx_int_t
-ngx_http_codat_send(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
-    ngx_str_t *body)
+ngx_http_codat_send(ngx_http_request_t *r, ngx_str_t *body)
 {
     ngx_int_t     rc;
     ngx_buf_t    *b;

@@ -26,7 +26,8 @@ typedef enum {
  * Refuses a webhook: writes one log line, sets $codat_result and sends the
  * problem.  The detail, a format of ngx_sprintf(), goes to both and so must
  * hold neither secrets nor payload; text of a stranger's in it is escaped.
- * Returns what the content handler is to return or to finalize with.
+ * Returns NGX_DONE, for the webhook is answered, and leaves in ctx->rc what
+ * the content handler is to return or to finalize with.
  */
 ngx_int_t ngx_http_codat_problem(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx, ngx_http_codat_problem_e problem,

@@ -64,7 +64,8 @@ ngx_http_codat_webhook_handler(ngx_http_request_t *r)
     problem = ngx_http_codat_webhook_check(r, ctx, &detail);
 
     if (problem != NGX_HTTP_CODAT_PROBLEMS) {
-        return ngx_http_codat_problem(r, ctx, problem, "%V", &detail);
+        (void) ngx_http_codat_problem(r, ctx, problem, "%V", &detail);
+        return ctx->rc;
     }
 
     /* a body of some size goes to a file: nothing to warn of */
@@ -183,14 +184,11 @@ ngx_http_codat_webhook_check(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
 static void
 ngx_http_codat_webhook_body_handler(ngx_http_request_t *r)
 {
-    ngx_int_t              rc;
     ngx_http_codat_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_codat_module);
 
-    rc = ngx_http_codat_webhook_process(r, ctx);
-
-    if (rc == NGX_AGAIN) {
+    if (ngx_http_codat_webhook_process(r, ctx) == NGX_AGAIN) {
 
         /*
          * The application works on the event even if the client goes:
@@ -203,11 +201,11 @@ ngx_http_codat_webhook_body_handler(ngx_http_request_t *r)
         return;
     }
 
-    ngx_http_finalize_request(r, rc);
+    ngx_http_finalize_request(r, ctx->rc);
 }
 
 
-/* returns NGX_AGAIN when forwards are under way, else what to finalize with */
+/* returns NGX_AGAIN when forwards are under way, NGX_DONE when answered */
 
 static ngx_int_t
 ngx_http_codat_webhook_process(ngx_http_request_t *r,
@@ -266,6 +264,8 @@ failed:
                                   "out of memory");
 }
 
+
+/* returns NGX_OK, or NGX_DONE when answered */
 
 static ngx_int_t
 ngx_http_codat_webhook_event(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
@@ -343,7 +343,7 @@ ngx_http_codat_webhook_key(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
 }
 
 
-/* returns NGX_OK for "ours to process", else what to finalize with */
+/* returns NGX_OK for "ours to process", NGX_DONE when answered */
 
 static ngx_int_t
 ngx_http_codat_webhook_claim(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
@@ -454,7 +454,9 @@ ngx_http_codat_webhook_resume(ngx_http_request_t *r)
         return;
     }
 
-    ngx_http_finalize_request(r, ngx_http_codat_webhook_answer(r, ctx));
+    (void) ngx_http_codat_webhook_answer(r, ctx);
+
+    ngx_http_finalize_request(r, ctx->rc);
 }
 
 
