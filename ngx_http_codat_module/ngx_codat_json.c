@@ -199,6 +199,10 @@ ngx_codat_json_member(ngx_pool_t *pool, ngx_str_t *object, ngx_str_t *name,
     ngx_codat_json_error_t  err;
     ngx_codat_json_value_t  slots[2];
 
+    if (name->len == 0) {
+        return NGX_DECLINED;
+    }
+
     ngx_memzero(members, sizeof(members));
 
     members[0].key = *name;
@@ -317,6 +321,7 @@ ngx_codat_json_run(ngx_codat_json_ctx_t *ctx,
 static ngx_int_t
 ngx_codat_json_parse(ngx_codat_json_ctx_t *ctx, ngx_codat_json_error_t *err)
 {
+    size_t       offset;
     yajl_status  status;
 
     if (yajl_config(ctx->handle, yajl_dont_validate_strings, 1) == 0) {
@@ -336,7 +341,19 @@ ngx_codat_json_parse(ngx_codat_json_ctx_t *ctx, ngx_codat_json_error_t *err)
     }
 
     if (status == yajl_status_ok) {
-        return NGX_OK;
+
+        /* yajl overlooks a token behind the value that the end cuts off */
+
+        offset = ngx_codat_json_token(ctx, 0);
+
+        if (offset == ctx->text->len) {
+            return NGX_OK;
+        }
+
+        err->offset = offset;
+        err->reason = "data behind the value";
+
+        return NGX_DECLINED;
     }
 
     if (ctx->nomem) {
@@ -783,28 +800,7 @@ static const ngx_codat_json_path_t *
 ngx_codat_json_match_name(const ngx_codat_json_path_t *path,
     const u_char *key, size_t len)
 {
-    u_char  c1, c2;
-    size_t  i;
-
-    if (path->key.len != len) {
-        return NULL;
-    }
-
-    for (i = 0; i < len; i++) {
-        c1 = ngx_tolower(key[i]);
-        c2 = ngx_tolower(path->key.data[i]);
-
-        if (c2 == '_') {
-            if ((c1 >= 'a' && c1 <= 'z') || (c1 >= '0' && c1 <= '9')) {
-                return NULL;
-            }
-
-        } else if (c1 != c2) {
-            return NULL;
-        }
-    }
-
-    return path;
+    return ngx_codat_json_like(&path->key, key, len) ? path : NULL;
 }
 
 

@@ -3,7 +3,7 @@
  * Copyright (C) the ngx_http_codat_module authors
  *
  * Ring 0.  Owns the bytes of JSON strings: what is UTF-8, decoding escapes
- * and writing them.  Allocates nothing; must not know what a JSON text is.
+ * and writing them, names that stand for keys.  Allocates nothing; must not know what a JSON text is.
  */
 
 
@@ -462,4 +462,32 @@ ngx_codat_json_escape(u_char *p, ngx_str_t *string)
     }
 
     return p;
+}
+
+
+ngx_uint_t
+ngx_codat_json_like(const ngx_str_t *name, const u_char *key, size_t len)
+{
+    u_char  c1, c2;
+    size_t  i;
+
+    if (name->len != len) {
+        return 0;
+    }
+
+    for (i = 0; i < len; i++) {
+        c1 = ngx_tolower(key[i]);
+        c2 = ngx_tolower(name->data[i]);
+
+        if (c2 == '_') {
+            if ((c1 >= 'a' && c1 <= 'z') || (c1 >= '0' && c1 <= '9')) {
+                return 0;
+            }
+
+        } else if (c1 != c2) {
+            return 0;
+        }
+    }
+
+    return 1;
 }

@@ -44,5 +44,12 @@ u_char *ngx_codat_json_unescape(u_char *dst, const u_char *p,
 const u_char *ngx_codat_json_utf8_check(ngx_str_t *text,
     const u_char **strange);
 
+/*
+ * Compares a key with a name of nginx's variables: letters without regard to
+ * case, while "_" is any byte but letters and digits.  Returns 1 or 0.
+ */
+ngx_uint_t ngx_codat_json_like(const ngx_str_t *name, const u_char *key,
+    size_t len);
+
 
 #endif /* _NGX_CODAT_JSON_STRING_H_INCLUDED_ */

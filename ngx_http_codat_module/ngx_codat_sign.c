@@ -18,6 +18,9 @@
 #include <openssl/rand.h>
 
 
+#define NGX_CODAT_SIGN_REASON_LEN  256
+
+
 #define NGX_CODAT_SIGN_PUBLIC_LEN     32
 
 /*
@@ -602,12 +605,32 @@ ngx_codat_sign_equal(const u_char *one, const u_char *two)
 }
 
 
-/* OpenSSL's reasons go to the log, and out of its queue. */
+/*
+ * OpenSSL's reasons go to the log, and out of its queue.  Not by
+ * ngx_ssl_error(), which an nginx without SSL does not have.
+ */
 
 static void
 ngx_codat_sign_failed(ngx_log_t *log, const char *what)
 {
-    static char  fmt[] = "codat: %s failed";
+    u_long  n;
+    char    reason[NGX_CODAT_SIGN_REASON_LEN];
 
-    ngx_ssl_error(NGX_LOG_ALERT, log, 0, fmt, what);
+    for ( ;; ) {
+        n = ERR_get_error();
+
+        if (n == 0) {
+            reason[0] = '\0';
+
+        } else {
+            ERR_error_string_n(n, reason, sizeof(reason));
+        }
+
+        ngx_log_error(NGX_LOG_ALERT, log, 0, "codat: %s failed %s", what,
+                      reason);
+
+        if (ERR_peek_error() == 0) {
+            return;
+        }
+    }
 }

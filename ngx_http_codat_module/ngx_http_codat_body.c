@@ -62,7 +62,7 @@ ngx_http_codat_body(ngx_http_request_t *r, ngx_str_t *body)
         b = cl->buf;
 
         if (ngx_buf_in_memory(b)) {
-            p = ngx_cpymem(p, b->pos, b->last - b->pos);
+            p = ngx_cpymem(p, b->pos, (size_t) (b->last - b->pos));
             continue;
         }
 

@@ -8,6 +8,12 @@
 #include "ngx_http_codat_child.h"
 
 
+typedef struct {
+    ngx_str_t   key;
+    ngx_str_t   lowcase;
+} ngx_http_codat_name_t;
+
+
 static ngx_int_t ngx_http_codat_child_uri(ngx_http_request_t *r,
     ngx_http_codat_child_t *child);
 static ngx_uint_t ngx_http_codat_child_uri_safe(ngx_str_t *uri);
@@ -20,12 +26,29 @@ static ngx_int_t ngx_http_codat_child_raw_headers(ngx_http_request_t *r,
 static ngx_uint_t ngx_http_codat_child_passes(ngx_http_request_t *r,
     ngx_table_elt_t *h);
 static ngx_table_elt_t *ngx_http_codat_child_header(ngx_http_request_t *r,
-    ngx_http_headers_in_t *headers, const char *key, const char *lowcase_key,
+    ngx_http_headers_in_t *headers, const ngx_http_codat_name_t *name,
     ngx_str_t *value);
 static void ngx_http_codat_child_named(ngx_http_request_t *sr);
 static ngx_int_t ngx_http_codat_child_done(ngx_http_request_t *sr,
     void *data, ngx_int_t rc);
 static void ngx_http_codat_child_release_nested(ngx_http_request_t *sr);
+
+
+static const ngx_http_codat_name_t  ngx_http_codat_host = {
+    ngx_string("Host"), ngx_string("host")
+};
+
+static const ngx_http_codat_name_t  ngx_http_codat_content_type = {
+    ngx_string("Content-Type"), ngx_string("content-type")
+};
+
+static const ngx_http_codat_name_t  ngx_http_codat_content_length = {
+    ngx_string("Content-Length"), ngx_string("content-length")
+};
+
+static const ngx_http_codat_name_t  ngx_http_codat_webhook_id = {
+    ngx_string("webhook-id"), ngx_string("webhook-id")
+};
 
 
 ngx_int_t
@@ -157,7 +180,7 @@ ngx_http_codat_child_body(ngx_http_request_t *r,
         *ll = cl;
         ll = &cl->next;
 
-        child->length += piece->len;
+        child->length += (off_t) piece->len;
     }
 
     if (b == NULL) {
@@ -265,8 +288,8 @@ ngx_http_codat_child_headers(ngx_http_request_t *r,
     }
 
     if (r->headers_in.host) {
-        headers->host = ngx_http_codat_child_header(r, headers, "Host",
-                                        "host", &r->headers_in.host->value);
+        headers->host = ngx_http_codat_child_header(r, headers, &ngx_http_codat_host,
+                                              &r->headers_in.host->value);
         if (headers->host == NULL) {
             return NGX_ERROR;
         }
@@ -274,7 +297,7 @@ ngx_http_codat_child_headers(ngx_http_request_t *r,
 
     if (child->rendered->type.len) {
         headers->content_type = ngx_http_codat_child_header(r, headers,
-                                           "Content-Type", "content-type",
+                                           &ngx_http_codat_content_type,
                                            &child->rendered->type);
         if (headers->content_type == NULL) {
             return NGX_ERROR;
@@ -287,11 +310,10 @@ ngx_http_codat_child_headers(ngx_http_request_t *r,
     }
 
     length.data = p;
-    length.len = ngx_sprintf(p, "%O", child->length) - p;
+    length.len = (size_t) (ngx_sprintf(p, "%O", child->length) - p);
 
     headers->content_length = ngx_http_codat_child_header(r, headers,
-                                   "Content-Length", "content-length",
-                                   &length);
+                                   &ngx_http_codat_content_length, &length);
     if (headers->content_length == NULL) {
         return NGX_ERROR;
     }
@@ -300,8 +322,9 @@ ngx_http_codat_child_headers(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    if (ngx_http_codat_child_header(r, headers, "webhook-id", "webhook-id",
-                                      &child->ctx->key)
+    if (ngx_http_codat_child_header(r, headers,
+                                     &ngx_http_codat_webhook_id,
+                                     &child->ctx->key)
         == NULL)
     {
         return NGX_ERROR;
@@ -391,7 +414,7 @@ ngx_http_codat_child_passes(ngx_http_request_t *r, ngx_table_elt_t *h)
 
 static ngx_table_elt_t *
 ngx_http_codat_child_header(ngx_http_request_t *r,
-    ngx_http_headers_in_t *headers, const char *key, const char *lowcase_key,
+    ngx_http_headers_in_t *headers, const ngx_http_codat_name_t *name,
     ngx_str_t *value)
 {
     ngx_table_elt_t  *h;
@@ -403,9 +426,8 @@ ngx_http_codat_child_header(ngx_http_request_t *r,
 
     ngx_memzero(h, sizeof(ngx_table_elt_t));
 
-    h->key.len = ngx_strlen(key);
-    h->key.data = (u_char *) key;
-    h->lowcase_key = (u_char *) lowcase_key;
+    h->key = name->key;
+    h->lowcase_key = name->lowcase.data;
     h->hash = ngx_hash_key(h->lowcase_key, h->key.len);
     h->value = *value;
     ngx_http_codat_header_end(h);

@@ -307,7 +307,7 @@ ngx_http_codat_zone_size(ngx_conf_t *cf, ngx_str_t *name, ssize_t *size)
     }
 
     text.data = colon + 1;
-    text.len = name->data + name->len - text.data;
+    text.len = (size_t) (name->data + name->len - text.data);
 
     *size = ngx_parse_size(&text);
 
@@ -324,7 +324,7 @@ ngx_http_codat_zone_size(ngx_conf_t *cf, ngx_str_t *name, ssize_t *size)
         return NGX_CONF_ERROR;
     }
 
-    name->len = colon - name->data;
+    name->len = (size_t) (colon - name->data);
 
     return NGX_CONF_OK;
 }
@@ -537,7 +537,7 @@ ngx_http_codat_set_msec(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    *msp = ngx_parse_time(&value[1], 0);
+    *msp = (ngx_msec_t) ngx_parse_time(&value[1], 0);
 
     if (*msp == (ngx_msec_t) NGX_ERROR || *msp == 0) {
         return ngx_http_codat_invalid(cf, &value[1], "a time of at least 1ms "

@@ -117,7 +117,7 @@ ngx_http_codat_forward_patterns(ngx_conf_t *cf,
         }
 
         pattern->data = p;
-        pattern->len = comma - p;
+        pattern->len = (size_t) (comma - p);
 
         err = ngx_codat_pattern_check(pattern);
 
@@ -162,8 +162,8 @@ ngx_http_codat_forward_target(ngx_conf_t *cf,
 
     if (p) {
         args.data = p + 1;
-        args.len = uri.data + uri.len - args.data;
-        uri.len = p - uri.data;
+        args.len = (size_t) (uri.data + uri.len - args.data);
+        uri.len = (size_t) (p - uri.data);
 
         forward->args = ngx_pcalloc(cf->pool,
                                     sizeof(ngx_http_codat_template_t));

@@ -22,7 +22,7 @@ static ngx_int_t ngx_http_codat_authorization_one(ngx_http_request_t *r,
 static ngx_int_t ngx_http_codat_presented(ngx_http_request_t *r,
     ngx_http_codat_credential_t *credential, ngx_str_t *value);
 static ngx_int_t ngx_http_codat_scheme(ngx_http_request_t *r,
-    const char *scheme, size_t len, ngx_str_t *value);
+    ngx_str_t *scheme, ngx_str_t *value);
 static ngx_http_codat_problem_e ngx_http_codat_signature_headers(
     ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
     ngx_http_codat_loc_conf_t *cdlcf, ngx_str_t *detail);
@@ -136,10 +136,9 @@ ngx_http_codat_signature_headers(ngx_http_request_t *r,
         }
 
         detail->data = p;
-        detail->len = ngx_sprintf(p, "webhook-timestamp is more than %Ts away "
-                                  "from this server's clock",
-                                  cdlcf->tolerance)
-                      - p;
+        p = ngx_sprintf(p, "webhook-timestamp is more than %Ts away from this "
+                        "server's clock", cdlcf->tolerance);
+        detail->len = (size_t) (p - detail->data);
         break;
 
     default:
@@ -172,6 +171,7 @@ ngx_http_codat_credential_body(ngx_http_request_t *r,
 
     ngx_codat_sign_parse(&ctx->signature, &list);
 
+    rc = NGX_OK;
     match = 0;
     credentials = cdlcf->credentials->elts;
 
@@ -391,14 +391,16 @@ ngx_http_codat_presented(ngx_http_request_t *r,
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
+    static ngx_str_t  basic = ngx_string("Basic ");
+    static ngx_str_t  bearer = ngx_string("Bearer ");
+
     switch (credential->kind) {
 
     case NGX_HTTP_CODAT_BEARER:
-        return ngx_http_codat_scheme(r, "Bearer ", sizeof("Bearer ") - 1,
-                                     value);
+        return ngx_http_codat_scheme(r, &bearer, value);
 
     case NGX_HTTP_CODAT_BASIC:
-        rc = ngx_http_codat_scheme(r, "Basic ", sizeof("Basic ") - 1, value);
+        rc = ngx_http_codat_scheme(r, &basic, value);
 
         if (rc != NGX_OK) {
             return rc;
@@ -449,7 +451,7 @@ ngx_http_codat_presented(ngx_http_request_t *r,
 
 
 static ngx_int_t
-ngx_http_codat_scheme(ngx_http_request_t *r, const char *scheme, size_t len,
+ngx_http_codat_scheme(ngx_http_request_t *r, ngx_str_t *scheme,
     ngx_str_t *value)
 {
     if (r->headers_in.authorization == NULL) {
@@ -458,14 +460,14 @@ ngx_http_codat_scheme(ngx_http_request_t *r, const char *scheme, size_t len,
 
     *value = r->headers_in.authorization->value;
 
-    if (value->len < len
-        || ngx_strncasecmp(value->data, (u_char *) scheme, len) != 0)
+    if (value->len < scheme->len
+        || ngx_strncasecmp(value->data, scheme->data, scheme->len) != 0)
     {
         return NGX_ABORT;
     }
 
-    value->len -= len;
-    value->data += len;
+    value->len -= scheme->len;
+    value->data += scheme->len;
 
     while (value->len && value->data[0] == ' ') {
         value->len--;

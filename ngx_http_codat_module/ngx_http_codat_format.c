@@ -394,7 +394,7 @@ ngx_http_codat_template_run(ngx_http_request_t *r,
         }
     }
 
-    value->len = p - value->data;
+    value->len = (size_t) (p - value->data);
 
     return NGX_OK;
 }
@@ -439,7 +439,7 @@ ngx_http_codat_escaped(u_char *p, ngx_uint_t escape, ngx_variable_value_t *v)
         /* the quotes are the template's: the string goes without its own */
 
         end = ngx_codat_json_string(p, &text);
-        ngx_memmove(p, p + 1, end - p - 2);
+        ngx_memmove(p, p + 1, (size_t) (end - p) - 2);
 
         return end - 2;
 

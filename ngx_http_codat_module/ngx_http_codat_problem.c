@@ -32,7 +32,7 @@ static void ngx_http_codat_problem_log(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx, const ngx_http_codat_problem_t *p,
     ngx_str_t *detail);
 static void ngx_http_codat_set_result(ngx_http_request_t *r,
-    ngx_http_codat_ctx_t *ctx, const char *result);
+    ngx_http_codat_ctx_t *ctx, const ngx_str_t *result);
 static void ngx_http_codat_set_body(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *type, off_t len);
 static ngx_int_t ngx_http_codat_send(ngx_http_request_t *r, ngx_str_t *body);
@@ -83,9 +83,9 @@ ngx_http_codat_problem(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
     va_end(args);
 
     detail.data = text;
-    detail.len = p - text;
+    detail.len = (size_t) (p - text);
 
-    ngx_http_codat_set_result(r, ctx, (char *) entry->code.data);
+    ngx_http_codat_set_result(r, ctx, &entry->code);
 
     ngx_http_codat_problem_log(r, ctx, entry, &detail);
 
@@ -103,7 +103,7 @@ ngx_http_codat_problem(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
     }
 
     ngx_http_codat_set_body(r, entry->status, &ngx_http_codat_type_problem,
-                            body.len);
+                            (off_t) body.len);
 
     ctx->rc = ngx_http_codat_send(r, &body);
 
@@ -136,7 +136,7 @@ ngx_http_codat_problem_replace(ngx_http_request_t *r,
 
     entry = &ngx_http_codat_problems[problem];
 
-    ngx_http_codat_set_result(r, ctx, (char *) entry->code.data);
+    ngx_http_codat_set_result(r, ctx, &entry->code);
 
     ngx_http_codat_problem_log(r, ctx, entry, &detail);
 
@@ -150,7 +150,7 @@ ngx_http_codat_problem_replace(ngx_http_request_t *r,
     r->err_status = 0;
 
     ngx_http_codat_set_body(r, entry->status, &ngx_http_codat_type_problem,
-                            ctx->replacement.len);
+                            (off_t) ctx->replacement.len);
 
     return NGX_OK;
 }
@@ -158,7 +158,7 @@ ngx_http_codat_problem_replace(ngx_http_request_t *r,
 
 ngx_int_t
 ngx_http_codat_accept(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
-    ngx_uint_t status, const char *result)
+    ngx_uint_t status, const ngx_str_t *result)
 {
     u_char     *p;
     size_t      len;
@@ -195,9 +195,10 @@ ngx_http_codat_accept(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
     p = ngx_cpymem(p, ctx->result.data, ctx->result.len);
     p = ngx_cpymem(p, "\"}", sizeof("\"}") - 1);
 
-    body.len = p - body.data;
+    body.len = (size_t) (p - body.data);
 
-    ngx_http_codat_set_body(r, status, &ngx_http_codat_type_json, body.len);
+    ngx_http_codat_set_body(r, status, &ngx_http_codat_type_json,
+                            (off_t) body.len);
 
     ctx->rc = ngx_http_codat_send(r, &body);
 
@@ -250,7 +251,7 @@ ngx_http_codat_problem_body(ngx_http_request_t *r,
 
     p = ngx_sprintf(p, ",\"code\":\"%V\"}", &entry->code);
 
-    body->len = p - body->data;
+    body->len = (size_t) (p - body->data);
 
     return NGX_OK;
 }
@@ -360,11 +361,10 @@ ngx_http_codat_problem_log(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
 
 static void
 ngx_http_codat_set_result(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
-    const char *result)
+    const ngx_str_t *result)
 {
     ctx->answered = 1;
-    ctx->result.len = ngx_strlen(result);
-    ctx->result.data = (u_char *) result;
+    ctx->result = *result;
 
     ngx_http_codat_variables_changed(r);
 }

@@ -34,11 +34,10 @@ ngx_int_t ngx_http_codat_problem(ngx_http_request_t *r,
     const char *fmt, ...);
 
 /*
- * Sends {"id":...,"type":...,"result":...}; result is a literal.  Returns as
- * above.
+ * Sends {"id":...,"type":...,"result":...}.  Returns as above.
  */
 ngx_int_t ngx_http_codat_accept(ngx_http_request_t *r,
-    ngx_http_codat_ctx_t *ctx, ngx_uint_t status, const char *result);
+    ngx_http_codat_ctx_t *ctx, ngx_uint_t status, const ngx_str_t *result);
 
 /*
  * Turns a page that the core is about to send (413, 500) into the problem it

@@ -352,7 +352,7 @@ ngx_http_codat_secret_lines(ngx_conf_t *cf, ngx_http_codat_loc_conf_t *cdlcf,
         }
 
         line.data = p;
-        line.len = end - p;
+        line.len = (size_t) (end - p);
 
         while (line.len
                && (line.data[line.len - 1] == CR

@@ -338,7 +338,7 @@ ngx_http_codat_variable_other(ngx_http_request_t *r,
         }
 
         text.data = p;
-        text.len = ngx_sprintf(p, "%ui", ctx->delivery.attempt) - p;
+        text.len = (size_t) (ngx_sprintf(p, "%ui", ctx->delivery.attempt) - p);
         break;
     }
 

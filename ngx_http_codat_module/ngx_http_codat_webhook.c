@@ -38,6 +38,10 @@ static ngx_uint_t ngx_http_codat_webhook_is_json(ngx_http_request_t *r);
 static void ngx_http_codat_webhook_cleanup(void *data);
 
 
+static const ngx_str_t  ngx_http_codat_accepted = ngx_string("accepted");
+static const ngx_str_t  ngx_http_codat_duplicate = ngx_string("duplicate");
+
+
 ngx_int_t
 ngx_http_codat_webhook_handler(ngx_http_request_t *r)
 {
@@ -86,7 +90,6 @@ ngx_http_codat_webhook_handler(ngx_http_request_t *r)
 ngx_http_codat_ctx_t *
 ngx_http_codat_webhook_create(ngx_http_request_t *r)
 {
-    ngx_time_t            *tp;
     ngx_http_cleanup_t    *cln;
     ngx_http_codat_ctx_t  *ctx;
 
@@ -103,10 +106,9 @@ ngx_http_codat_webhook_create(ngx_http_request_t *r)
     cln->handler = ngx_http_codat_webhook_cleanup;
     cln->data = ctx;
 
-    tp = ngx_timeofday();
-
     ctx->request = r;
-    ctx->received = (int64_t) tp->sec * 1000000 + (int64_t) tp->msec * 1000;
+    ctx->received = (int64_t) ngx_cached_time->sec * 1000000
+                    + (int64_t) ngx_cached_time->msec * 1000;
 
     ngx_http_set_ctx(r, ctx, ngx_http_codat_module);
 
@@ -253,7 +255,7 @@ ngx_http_codat_webhook_process(ngx_http_request_t *r,
     }
 
     if (forwards == 0) {
-        return ngx_http_codat_accept(r, ctx, NGX_HTTP_OK, "accepted");
+        return ngx_http_codat_accept(r, ctx, NGX_HTTP_OK, &ngx_http_codat_accepted);
     }
 
     return ngx_http_codat_webhook_forward(r, ctx);
@@ -386,7 +388,8 @@ ngx_http_codat_webhook_claim(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
     switch (rc) {
 
     case NGX_DONE:
-        return ngx_http_codat_accept(r, ctx, NGX_HTTP_OK, "duplicate");
+        return ngx_http_codat_accept(r, ctx, NGX_HTTP_OK,
+                                     &ngx_http_codat_duplicate);
 
     case NGX_BUSY:
         return ngx_http_codat_problem(r, ctx, NGX_HTTP_CODAT_IN_PROGRESS,
@@ -473,7 +476,7 @@ ngx_http_codat_webhook_answer(ngx_http_request_t *r,
     switch (result) {
 
     case NGX_HTTP_CODAT_FORWARDED:
-        return ngx_http_codat_accept(r, ctx, NGX_HTTP_OK, "accepted");
+        return ngx_http_codat_accept(r, ctx, NGX_HTTP_OK, &ngx_http_codat_accepted);
 
     case NGX_HTTP_CODAT_FORWARD_LATE:
         return ngx_http_codat_problem(r, ctx, NGX_HTTP_CODAT_FORWARD_TIMEOUT,
@@ -622,7 +625,7 @@ ngx_http_codat_webhook_is_json(ngx_http_request_t *r)
     end = ngx_strlchr(type.data, type.data + type.len, ';');
 
     if (end) {
-        type.len = end - type.data;
+        type.len = (size_t) (end - type.data);
     }
 
     while (type.len

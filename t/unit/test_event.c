@@ -1732,7 +1732,8 @@ ngx_codat_unit_event_catalogue(void **state)
 
 
 #define ngx_codat_unit_event_group(name)                                      \
-    { "event: " #name, ngx_codat_unit_event_rows, NULL, NULL, ngx_codat_unit_##name }
+    { "event: " #name, ngx_codat_unit_event_rows, NULL, NULL,                 \
+      ngx_codat_unit_##name }
 
 
 int
