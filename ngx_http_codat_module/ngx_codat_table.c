@@ -47,12 +47,12 @@ static uint64_t ngx_codat_delivery_self(void);
 
 
 ngx_int_t
-ngx_codat_delivery_key(ngx_codat_zone_t *zone, ngx_str_t *scope,
-    ngx_str_t *id, ngx_codat_delivery_t *delivery)
+ngx_codat_delivery_key(ngx_codat_zone_t *zone, ngx_str_t *parts, ngx_uint_t n,
+    ngx_codat_delivery_t *delivery)
 {
     size_t                 len;
-    uint32_t               n;
     EVP_MAC               *mac;
+    ngx_uint_t             i;
 
     static EVP_MAC_CTX    *ctx;     /* of this worker */
 
@@ -70,13 +70,22 @@ ngx_codat_delivery_key(ngx_codat_zone_t *zone, ngx_str_t *scope,
         }
     }
 
-    n = (uint32_t) scope->len;
+    if (!EVP_MAC_init(ctx, zone->sh->seed, sizeof(zone->sh->seed), NULL)) {
+        return NGX_ERROR;
+    }
 
-    if (!EVP_MAC_init(ctx, zone->sh->seed, sizeof(zone->sh->seed), NULL)
-        || !EVP_MAC_update(ctx, (u_char *) &n, sizeof(uint32_t))
-        || !EVP_MAC_update(ctx, scope->data, scope->len)
-        || !EVP_MAC_update(ctx, id->data, id->len)
-        || !EVP_MAC_final(ctx, delivery->key, &len, NGX_CODAT_ZONE_KEY_LEN)
+    for (i = 0; i < n; i++) {
+
+        /* with the lengths, so that no two lists are one text */
+
+        if (!EVP_MAC_update(ctx, (u_char *) &parts[i].len, sizeof(size_t))
+            || !EVP_MAC_update(ctx, parts[i].data, parts[i].len))
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    if (!EVP_MAC_final(ctx, delivery->key, &len, NGX_CODAT_ZONE_KEY_LEN)
         || len != NGX_CODAT_ZONE_KEY_LEN)
     {
         return NGX_ERROR;

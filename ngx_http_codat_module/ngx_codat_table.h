@@ -34,12 +34,12 @@ typedef struct {
 
 
 /*
- * Derives the key under which a delivery is remembered from the scope (what
- * must not be mixed: the endpoint's name) and an id.  Returns NGX_OK or
- * NGX_ERROR (OpenSSL).
+ * Derives the key under which a delivery is remembered from n strings: its
+ * id, and what ids must not be mixed over.  Returns NGX_OK or NGX_ERROR
+ * (OpenSSL).
  */
-ngx_int_t ngx_codat_delivery_key(ngx_codat_zone_t *zone, ngx_str_t *scope,
-    ngx_str_t *id, ngx_codat_delivery_t *delivery);
+ngx_int_t ngx_codat_delivery_key(ngx_codat_zone_t *zone, ngx_str_t *parts,
+    ngx_uint_t n, ngx_codat_delivery_t *delivery);
 
 /*
  * Claims a delivery whose key, body and routes are set.  With "done" set the

@@ -105,7 +105,8 @@ typedef struct {
 typedef struct {
     ngx_shm_zone_t               *zone;
     uint32_t                      routes;    /* a hash of the forwards */
-    ngx_str_t                     scope;     /* the location's name */
+    ngx_str_t                     server;    /* names of server and */
+    ngx_str_t                     location;  /* location, a scope of ids */
 
     ngx_array_t                  *credentials;
     ngx_uint_t                    kinds;     /* of the credentials, a mask */
@@ -143,6 +144,7 @@ typedef struct {
     ngx_str_t                     client_id;
     ngx_str_t                     encoding;
     ngx_uint_t                    satisfied; /* mask of groups */
+    ngx_str_t                     tenant;    /* secret that variables gave */
 
     ngx_codat_event_t             event;     /* once "parsed" */
     ngx_str_t                     key;       /* of idempotency */

@@ -99,8 +99,6 @@ ngx_http_codat_child_uri(ngx_http_request_t *r,
                   "codat: the variables of codat_forward \"%V\" yield an "
                   "unsafe URI", &forward->target);
 
-    child->status = NGX_HTTP_BAD_REQUEST;
-
     return NGX_DECLINED;
 }
 

@@ -38,7 +38,7 @@ struct ngx_http_codat_child_s {
     ngx_chain_t                    *body;
     ngx_http_post_subrequest_t      post;
 
-    ngx_uint_t                      status;     /* of the answer */
+    ngx_uint_t                      status;     /* of the answer, or 0 */
     unsigned                        running:1;
     unsigned                        succeeded:1;
 };
@@ -47,7 +47,7 @@ struct ngx_http_codat_child_s {
 /*
  * Prepares all of a child, with ctx, forward and rendered set, that needs
  * memory or may be refused.  Returns NGX_OK, NGX_DECLINED when this one
- * can't be sent (logged; it then has no body and a status), or NGX_ERROR.
+ * can't be sent (logged; it then has no body), or NGX_ERROR.
  */
 ngx_int_t ngx_http_codat_child_prepare(ngx_http_request_t *r,
     ngx_http_codat_child_t *child);

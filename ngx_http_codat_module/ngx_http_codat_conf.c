@@ -66,7 +66,8 @@ ngx_http_codat_create_loc_conf(ngx_conf_t *cf)
      *
      *     cdlcf->zone = NULL;
      *     cdlcf->routes = 0;
-     *     cdlcf->scope = { 0, NULL };
+     *     cdlcf->server = { 0, NULL };
+     *     cdlcf->location = { 0, NULL };
      *     cdlcf->credentials = NULL;
      *     cdlcf->kinds = 0;
      *     cdlcf->clients = NULL;
@@ -114,7 +115,8 @@ ngx_http_codat_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
         conf->zone = prev->zone;
         conf->routes = prev->routes;
-        conf->scope = prev->scope;
+        conf->server = prev->server;
+        conf->location = prev->location;
         conf->forwards = prev->forwards;
 
         clcf->handler = ngx_http_codat_webhook_handler;
@@ -408,7 +410,7 @@ ngx_http_codat_webhook(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
     clcf->handler = ngx_http_codat_webhook_handler;
-    cdlcf->scope = clcf->name;
+    cdlcf->location = clcf->name;
 
     return NGX_CONF_OK;
 }
@@ -579,6 +581,7 @@ ngx_http_codat_check_endpoint(ngx_conf_t *cf,
     ngx_http_codat_loc_conf_t  *cdlcf;
 
     cdlcf = endpoint->conf;
+    cdlcf->server = endpoint->cscf->server_name;
 
     if (cdlcf->zone->data == NULL) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,

@@ -16,9 +16,11 @@ typedef enum {
 
 
 static ngx_http_codat_verdict_e ngx_http_codat_authorization(
-    ngx_http_request_t *r, ngx_http_codat_loc_conf_t *cdlcf);
+    ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
+    ngx_http_codat_loc_conf_t *cdlcf);
 static ngx_int_t ngx_http_codat_authorization_one(ngx_http_request_t *r,
-    ngx_http_codat_credential_t *credential, ngx_uint_t *sent);
+    ngx_http_codat_credential_t *credential, ngx_str_t *expected,
+    ngx_uint_t *sent);
 static ngx_int_t ngx_http_codat_presented(ngx_http_request_t *r,
     ngx_http_codat_credential_t *credential, ngx_str_t *value);
 static ngx_int_t ngx_http_codat_scheme(ngx_http_request_t *r,
@@ -28,7 +30,9 @@ static ngx_http_codat_problem_e ngx_http_codat_signature_headers(
     ngx_http_codat_loc_conf_t *cdlcf, ngx_str_t *detail);
 static ngx_codat_sign_key_t *ngx_http_codat_signature_key(
     ngx_http_request_t *r, ngx_http_codat_credential_t *credential,
-    ngx_int_t *rc);
+    ngx_str_t *secret, ngx_int_t *rc);
+static void ngx_http_codat_tenant(ngx_http_codat_ctx_t *ctx,
+    ngx_http_codat_credential_t *credential, ngx_str_t *secret);
 
 
 ngx_http_codat_problem_e
@@ -48,7 +52,7 @@ ngx_http_codat_credential_headers(ngx_http_request_t *r,
 
     if (cdlcf->kinds & NGX_HTTP_CODAT_AUTHORIZATION) {
 
-        switch (ngx_http_codat_authorization(r, cdlcf)) {
+        switch (ngx_http_codat_authorization(r, ctx, cdlcf)) {
 
         case NGX_HTTP_CODAT_RIGHT:
             ctx->satisfied |= NGX_HTTP_CODAT_AUTHORIZATION;
@@ -155,6 +159,7 @@ ngx_http_codat_credential_body(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx, ngx_str_t *body, ngx_str_t *detail)
 {
     ngx_int_t                     rc;
+    ngx_str_t                     secret;
     ngx_uint_t                    i, match;
     ngx_codat_sign_key_t         *key;
     ngx_codat_sign_list_t         list;
@@ -181,7 +186,7 @@ ngx_http_codat_credential_body(ngx_http_request_t *r,
             continue;
         }
 
-        key = ngx_http_codat_signature_key(r, &credentials[i], &rc);
+        key = ngx_http_codat_signature_key(r, &credentials[i], &secret, &rc);
 
         if (key == NULL) {
             if (rc == NGX_ERROR) {
@@ -198,7 +203,10 @@ ngx_http_codat_credential_body(ngx_http_request_t *r,
             goto failed;
         }
 
-        match |= (rc == NGX_OK);
+        if (rc == NGX_OK) {
+            match = 1;
+            ngx_http_codat_tenant(ctx, &credentials[i], &secret);
+        }
     }
 
     if (match) {
@@ -222,9 +230,8 @@ failed:
 
 static ngx_codat_sign_key_t *
 ngx_http_codat_signature_key(ngx_http_request_t *r,
-    ngx_http_codat_credential_t *credential, ngx_int_t *rc)
+    ngx_http_codat_credential_t *credential, ngx_str_t *secret, ngx_int_t *rc)
 {
-    ngx_str_t              secret;
     const char            *err;
     ngx_codat_sign_key_t  *key;
 
@@ -234,16 +241,16 @@ ngx_http_codat_signature_key(ngx_http_request_t *r,
 
     *rc = NGX_ERROR;
 
-    if (ngx_http_complex_value(r, credential->value, &secret) != NGX_OK) {
+    if (ngx_http_complex_value(r, credential->value, secret) != NGX_OK) {
         return NULL;
     }
 
-    if (secret.len == 0) {
+    if (secret->len == 0) {
         *rc = NGX_DECLINED;
         return NULL;
     }
 
-    key = ngx_codat_sign_key_create(r->pool, &secret, &err);
+    key = ngx_codat_sign_key_create(r->pool, secret, &err);
 
     if (key == NULL && err) {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
@@ -254,6 +261,21 @@ ngx_http_codat_signature_key(ngx_http_request_t *r,
     }
 
     return key;
+}
+
+
+/*
+ * One endpoint may serve several senders, each with a secret of its own: the
+ * ids that one of them uses are nothing to the others.
+ */
+
+static void
+ngx_http_codat_tenant(ngx_http_codat_ctx_t *ctx,
+    ngx_http_codat_credential_t *credential, ngx_str_t *secret)
+{
+    if (credential->value && ctx->tenant.len == 0) {
+        ctx->tenant = *secret;
+    }
 }
 
 
@@ -289,8 +311,9 @@ ngx_http_codat_client_allowed(ngx_http_request_t *r, ngx_str_t *id)
 
 static ngx_http_codat_verdict_e
 ngx_http_codat_authorization(ngx_http_request_t *r,
-    ngx_http_codat_loc_conf_t *cdlcf)
+    ngx_http_codat_ctx_t *ctx, ngx_http_codat_loc_conf_t *cdlcf)
 {
+    ngx_str_t                     expected;
     ngx_uint_t                    i, sent, match;
     ngx_http_codat_credential_t  *credentials;
 
@@ -300,10 +323,16 @@ ngx_http_codat_authorization(ngx_http_request_t *r,
 
     for (i = 0; i < cdlcf->credentials->nelts; i++) {
 
-        if (credentials[i].kind & NGX_HTTP_CODAT_AUTHORIZATION) {
-            match |= (ngx_http_codat_authorization_one(r, &credentials[i],
-                                                       &sent)
-                      == NGX_OK);
+        if (!(credentials[i].kind & NGX_HTTP_CODAT_AUTHORIZATION)) {
+            continue;
+        }
+
+        if (ngx_http_codat_authorization_one(r, &credentials[i], &expected,
+                                             &sent)
+            == NGX_OK)
+        {
+            match = 1;
+            ngx_http_codat_tenant(ctx, &credentials[i], &expected);
         }
     }
 
@@ -317,11 +346,11 @@ ngx_http_codat_authorization(ngx_http_request_t *r,
 
 static ngx_int_t
 ngx_http_codat_authorization_one(ngx_http_request_t *r,
-    ngx_http_codat_credential_t *credential, ngx_uint_t *sent)
+    ngx_http_codat_credential_t *credential, ngx_str_t *expected,
+    ngx_uint_t *sent)
 {
-    u_char     *colon;
-    ngx_str_t   presented, expected;
-    u_char     *digest;
+    u_char     *colon, *digest;
+    ngx_str_t   presented;
     u_char      one[NGX_CODAT_SIGN_DIGEST_LEN];
     u_char      two[NGX_CODAT_SIGN_DIGEST_LEN];
 
@@ -347,25 +376,25 @@ ngx_http_codat_authorization_one(ngx_http_request_t *r,
 
     if (credential->value) {
 
-        if (ngx_http_complex_value(r, credential->value, &expected) != NGX_OK
-            || expected.len == 0)
+        if (ngx_http_complex_value(r, credential->value, expected) != NGX_OK
+            || expected->len == 0)
         {
             return NGX_DECLINED;
         }
 
         if (credential->kind == NGX_HTTP_CODAT_BASIC) {
-            colon = ngx_strlchr(expected.data, expected.data + expected.len,
+            colon = ngx_strlchr(expected->data, expected->data + expected->len,
                                 ':');
 
             if (colon == NULL
-                || colon == expected.data
-                || colon == expected.data + expected.len - 1)
+                || colon == expected->data
+                || colon == expected->data + expected->len - 1)
             {
                 return NGX_DECLINED;
             }
         }
 
-        if (ngx_codat_sign_digest(&expected, two) != NGX_OK) {
+        if (ngx_codat_sign_digest(expected, two) != NGX_OK) {
             return NGX_ERROR;
         }
 

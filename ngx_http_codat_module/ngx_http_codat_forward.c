@@ -174,7 +174,9 @@ ngx_http_codat_forward_start(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx)
         }
 
         if (ngx_http_codat_child_start(r, child) != NGX_OK) {
-            child->status = NGX_HTTP_SERVICE_UNAVAILABLE;
+            ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                          "codat: forward to \"%V\" could not be started",
+                          &child->forward->target);
             continue;
         }
 
@@ -254,7 +256,9 @@ ngx_http_codat_forward_ended(ngx_http_request_t *sr,
                       "codat: forward to \"%V\" failed, status: %ui",
                       &child->forward->target, child->status);
 
-        ngx_http_codat_forward_retry_after(sr, ctx);
+        if (!child->forward->optional) {
+            ngx_http_codat_forward_retry_after(sr, ctx);
+        }
     }
 
     if (!set->closed) {

@@ -351,7 +351,7 @@ static ngx_int_t
 ngx_http_codat_webhook_claim(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
     ngx_str_t *id, ngx_uint_t done)
 {
-    ngx_str_t                  *body;
+    ngx_str_t                  *body, parts[4];
     ngx_int_t                   rc;
     ngx_codat_delivery_t       *delivery;
     ngx_http_codat_loc_conf_t  *cdlcf;
@@ -372,7 +372,12 @@ ngx_http_codat_webhook_claim(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
     delivery->body = ngx_murmur_hash2(body->data, body->len);
     delivery->routes = cdlcf->routes;
 
-    if (ngx_codat_delivery_key(ctx->zone, &cdlcf->scope, id, delivery) != NGX_OK) {
+    parts[0] = cdlcf->server;
+    parts[1] = cdlcf->location;
+    parts[2] = ctx->tenant;
+    parts[3] = *id;
+
+    if (ngx_codat_delivery_key(ctx->zone, parts, 4, delivery) != NGX_OK) {
         return ngx_http_codat_problem(r, ctx, NGX_HTTP_CODAT_UNAVAILABLE,
                                       "the event can't be looked up");
     }
@@ -485,10 +490,18 @@ ngx_http_codat_webhook_answer(ngx_http_request_t *r,
                                       target);
 
     default:
-        return ngx_http_codat_problem(r, ctx, NGX_HTTP_CODAT_FORWARD_FAILED,
-                                      "the forward to \"%V\" was answered "
-                                      "with status %ui", target, status);
+        break;
     }
+
+    if (status == 0) {
+        return ngx_http_codat_problem(r, ctx, NGX_HTTP_CODAT_FORWARD_FAILED,
+                                      "the forward to \"%V\" could not be "
+                                      "sent", target);
+    }
+
+    return ngx_http_codat_problem(r, ctx, NGX_HTTP_CODAT_FORWARD_FAILED,
+                                  "the forward to \"%V\" was answered with "
+                                  "status %ui", target, status);
 }
 
 
