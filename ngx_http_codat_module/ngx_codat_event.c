@@ -611,6 +611,8 @@ ngx_codat_event_rest(ngx_codat_event_ctx_t *ctx, ngx_str_t *client_id)
 
     fields = ctx->event->fields;
 
+    ctx->event->client = fields[NGX_CODAT_FIELD_CLIENT_ID];
+
     if (client_id->len) {
         fields[NGX_CODAT_FIELD_CLIENT_ID] = *client_id;
     }

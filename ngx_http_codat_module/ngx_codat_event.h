@@ -36,6 +36,7 @@ typedef struct {
     ngx_str_t     fields[NGX_CODAT_FIELDS];     /* len == 0: absent */
     ngx_str_t     tags;                 /* the object as sent, or empty */
     ngx_str_t     payload;              /* the received body */
+    ngx_str_t     client;               /* what the body alone says */
     int64_t       generated;            /* usec, 0: none or not a date */
     unsigned      stale:1;              /* older than what is known */
 } ngx_codat_event_t;

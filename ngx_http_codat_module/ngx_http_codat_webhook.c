@@ -304,9 +304,7 @@ ngx_http_codat_webhook_event(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
 
     ngx_http_codat_variables_changed(r);
 
-    if (!ngx_http_codat_client_allowed(r,
-                              &ctx->event.fields[NGX_CODAT_FIELD_CLIENT_ID]))
-    {
+    if (!ngx_http_codat_client_allowed(r, &ctx->event.client)) {
         return ngx_http_codat_problem(r, ctx,
                                       NGX_HTTP_CODAT_CLIENT_NOT_ALLOWED,
                                       "ClientId of the body is not in "
