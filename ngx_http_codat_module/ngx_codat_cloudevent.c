@@ -1,6 +1,6 @@
 
 /*
- * Copyright (C) the ngx_http_codat_module authors
+ * Copyright (C) the authors of the Codat module
  *
  * Ring 0.  Owns the normalised payload, see ngx_codat_cloudevent.h.  The
  * head lies in the pool, in one piece; the tail is static.

@@ -1,6 +1,6 @@
 
 /*
- * Copyright (C) the ngx_http_codat_module authors
+ * Copyright (C) the authors of the Codat module
  *
  * Ring 0.  Owns the normalised payload: an event as a CloudEvents 1.0 JSON
  * object in structured mode.

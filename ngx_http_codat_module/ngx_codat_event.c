@@ -1,6 +1,6 @@
 
 /*
- * Copyright (C) the ngx_http_codat_module authors
+ * Copyright (C) the authors of the Codat module
  *
  * Ring 0.  Owns the event, see ngx_codat_event.h: where each field comes
  * from in every generation of bodies.  Fields refer to the body, to static

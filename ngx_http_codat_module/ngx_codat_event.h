@@ -1,6 +1,6 @@
 
 /*
- * Copyright (C) the ngx_http_codat_module authors
+ * Copyright (C) the authors of the Codat module
  *
  * Ring 0.  Owns the event: recognises every generation of Codat's webhook
  * bodies, names each event canonically and fills in the fields of the

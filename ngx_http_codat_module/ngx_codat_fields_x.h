@@ -1,6 +1,6 @@
 
 /*
- * Copyright (C) the ngx_http_codat_module authors
+ * Copyright (C) the authors of the Codat module
  *
  * The catalogue of an event's fields: the one list that the event, the
  * normalised payload, the variables and the documentation agree on.

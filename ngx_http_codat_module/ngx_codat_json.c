@@ -1,6 +1,6 @@
 
 /*
- * Copyright (C) the ngx_http_codat_module authors
+ * Copyright (C) the authors of the Codat module
  *
  * Ring 0.  Owns JSON, see ngx_codat_json.h.  What a parse needs beyond the
  * caller's memory is one block that is freed before it returns, and copies

@@ -1,6 +1,6 @@
 
 /*
- * Copyright (C) the ngx_http_codat_module authors
+ * Copyright (C) the authors of the Codat module
  *
  * Ring 0.  Owns JSON: one bounded pass of yajl over a text in memory, which
  * validates all of it and picks the values of declared paths.  There is no

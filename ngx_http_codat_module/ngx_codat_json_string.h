@@ -1,6 +1,6 @@
 
 /*
- * Copyright (C) the ngx_http_codat_module authors
+ * Copyright (C) the authors of the Codat module
  *
  * Ring 0.  Owns the bytes of JSON strings: what is UTF-8, decoding escapes
  * and writing them.

@@ -1,6 +1,6 @@
 
 /*
- * Copyright (C) the ngx_http_codat_module authors
+ * Copyright (C) the authors of the Codat module
  *
  * Ring 0.  Owns Codat's vocabulary, see ngx_codat_names.h.  All of it is
  * static and constant but the names that are put together, which lie in the

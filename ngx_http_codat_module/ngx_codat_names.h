@@ -1,6 +1,6 @@
 
 /*
- * Copyright (C) the ngx_http_codat_module authors
+ * Copyright (C) the authors of the Codat module
  *
  * Ring 0.  Owns Codat's vocabulary: the names of rules and events, data
  * types and statuses in all spellings that were ever published, and which of

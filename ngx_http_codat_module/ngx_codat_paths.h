@@ -1,6 +1,6 @@
 
 /*
- * Copyright (C) the ngx_http_codat_module authors
+ * Copyright (C) the authors of the Codat module
  *
  * Ring 0.  Owns the map of webhook bodies: what is read of all generations
  * in one pass.  Says where things are, not what they mean.

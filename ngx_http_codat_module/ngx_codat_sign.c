@@ -1,6 +1,6 @@
 
 /*
- * Copyright (C) the ngx_http_codat_module authors
+ * Copyright (C) the authors of the Codat module
  *
  * Ring 0.  Owns secrets and signatures.  Keys and their OpenSSL objects live
  * as long as the pool they were made in; the only static is the key of the

@@ -1,6 +1,6 @@
 
 /*
- * Copyright (C) the ngx_http_codat_module authors
+ * Copyright (C) the authors of the Codat module
  *
  * Ring 0.  Owns secrets and signatures: the textual forms of keys, the
  * Standard Webhooks signature header, HMAC-SHA256 and Ed25519, comparison in

@@ -1,6 +1,6 @@
 
 /*
- * Copyright (C) the ngx_http_codat_module authors
+ * Copyright (C) the authors of the Codat module
  *
  * Ring 1.  Owns the meaning of rows in the zone.  So far these are the
  * deliveries: which webhooks have been seen, which are being worked on and

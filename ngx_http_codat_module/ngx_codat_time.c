@@ -1,6 +1,6 @@
 
 /*
- * Copyright (C) the ngx_http_codat_module authors
+ * Copyright (C) the authors of the Codat module
  *
  * Ring 0.  Owns dates as text, by arithmetic alone: no locale, no time zone
  * of the machine.  Allocates nothing.

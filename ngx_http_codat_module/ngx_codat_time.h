@@ -1,6 +1,6 @@
 
 /*
- * Copyright (C) the ngx_http_codat_module authors
+ * Copyright (C) the authors of the Codat module
  *
  * Ring 0.  Owns dates as text: the ISO 8601 forms that Codat publishes, in,
  * and RFC 3339, out.  Wall time, microseconds since 1970, UTC.

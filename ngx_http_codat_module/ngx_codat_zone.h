@@ -1,6 +1,6 @@
 
 /*
- * Copyright (C) the ngx_http_codat_module authors
+ * Copyright (C) the authors of the Codat module
  *
  * Ring 1.  Owns the shared memory zone: its life over configurations, one
  * class of fixed cells with a hash index and a queue per kind, the lock, and

@@ -1,6 +1,6 @@
 
 /*
- * Copyright (C) the ngx_http_codat_module authors
+ * Copyright (C) the authors of the Codat module
  *
  * Ring 2.  What the HTTP rooms share: the configuration, which is read-only
  * while serving, and the context of one webhook, which lives in the pool of

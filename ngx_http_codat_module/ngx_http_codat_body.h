@@ -1,6 +1,6 @@
 
 /*
- * Copyright (C) the ngx_http_codat_module authors
+ * Copyright (C) the authors of the Codat module
  *
  * Ring 2.  Owns the request body: from whatever the core made of it (one
  * buffer, several, a temporary file) to one piece of memory.

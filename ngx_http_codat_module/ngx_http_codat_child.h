@@ -1,6 +1,6 @@
 
 /*
- * Copyright (C) the ngx_http_codat_module authors
+ * Copyright (C) the authors of the Codat module
  *
  * Ring 2.  Owns one forward of one event: its URI, body and headers, the
  * subrequest that carries it, and when that has really ended.  What the end

@@ -1,6 +1,6 @@
 
 /*
- * Copyright (C) the ngx_http_codat_module authors
+ * Copyright (C) the authors of the Codat module
  *
  * Ring 2.  Owns what leaves, or must not: answers of applications end here,
  * and pages of the core's become the problems of the contract.

@@ -1,6 +1,6 @@
 
 /*
- * Copyright (C) the ngx_http_codat_module authors
+ * Copyright (C) the authors of the Codat module
  *
  * Ring 2.  Owns what a forward's body looks like: the built-in formats,
  * codat_format, and the templates that both it and forwarded arguments use.

@@ -1,6 +1,6 @@
 
 /*
- * Copyright (C) the ngx_http_codat_module authors
+ * Copyright (C) the authors of the Codat module
  *
  * Ring 2.  Owns codat_credential as it is configured: where secrets are read
  * from, and what of them is kept.

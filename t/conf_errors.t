@@ -4,6 +4,11 @@ use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
 use CodatTest;
 use JSON::PP ();
+use POSIX ();
+
+# the least size of a zone, in KB: 8 pages
+
+our $least = 8 * POSIX::sysconf(POSIX::_SC_PAGESIZE()) / 1024;
 
 our $secret = 'whsec_b25lIHNlY3JldCBvZiAzMiBieXRlcyBsZW5ndGggIQ==';
 our ($private, $public) = keypair();
@@ -71,7 +76,7 @@ add_response_body_check(sub {
     if (my $expected = of($block, 'logged', $n)) {
         ok(@lines && $lines[0] =~ /$expected/, "$name - logged ($n)")
             or diag(@lines);
-        shift @lines;
+        shift @lines while @lines && $lines[0] =~ /$expected/;
     }
 
     if (!$code) {
@@ -121,10 +126,11 @@ add_block_preprocessor(sub {
 
     return if !defined $emerg;
 
+    $emerg =~ s/\b32k\b/${least}k/;
     $block->set_value(must_die => 1);
     $block->set_value(no_error_log => ['[alert]', '[crit]', @secrets]);
     $block->set_value(error_log => [map {
-        qr/\[emerg\] \d+#\d+: \Q$_\E(?: in \S+:\d+)?$/
+        qr/\[emerg\] \d+#\d+: \Q$_\E(?:,? in (?:the location of )?\S+:\d+)?$/
     } CORE::split(/\n/, $emerg)]) if !defined $block->refused;
     $block->set_value(error_log => [$block->refused])
         if defined $block->refused;
@@ -1109,14 +1115,14 @@ invalid number of arguments in "codat_forward" directive
 === TEST 162: codat_forward: a named location that is not there
 --- location: codat_forward * @nowhere;
 --- emerg
-"codat_forward" names a location "@nowhere" that this server does not have, in the location of
+"codat_forward" names a location "@nowhere" that this server does not have
 
 
 === TEST 163: codat_forward: a named location of another server
 --- http: server { listen 127.0.0.1:$TEST_NGINX_RAND_PORT_1; location @elsewhere { return 204; } }
 --- location: codat_forward * @elsewhere;
 --- emerg
-"codat_forward" names a location "@elsewhere" that this server does not have, in the location of
+"codat_forward" names a location "@elsewhere" that this server does not have
 
 
 === TEST 164: codat_forward: the option raw
@@ -1182,13 +1188,13 @@ invalid number of arguments in "codat_forward" directive
 === TEST 174: codat_forward: format=nosuch
 --- location: codat_forward * /app format=nosuch;
 --- emerg
-"codat_forward" to "/app" has an unknown format "nosuch", "cloudevents", "raw" or the name of a "codat_format" is expected, in the location of
+"codat_forward" to "/app" has an unknown format "nosuch", "cloudevents", "raw" or the name of a "codat_format" is expected
 
 
 === TEST 175: codat_forward: format=RAW
 --- location: codat_forward * /app format=RAW;
 --- emerg
-"codat_forward" to "/app" has an unknown format "RAW", "cloudevents", "raw" or the name of a "codat_format" is expected, in the location of
+"codat_forward" to "/app" has an unknown format "RAW", "cloudevents", "raw" or the name of a "codat_format" is expected
 
 
 === TEST 176: codat_forward: more than 64 in a location
@@ -1398,12 +1404,12 @@ qr/^(\[warn\] \d+#\d+: "codat_credential signature" has a secret of (?:1|23|65) 
 
 
 === TEST 208: everything at its limits is taken without a word
---- http
-codat_zone zone=other:32k dedupe=off retain=1s store=off;
-codat_zone zone=third:33k dedupe=100y retain=100y;
+--- http eval
+"codat_zone zone=other:${main::least}k dedupe=off retain=1s store=off;
+codat_zone zone=third:1000k dedupe=100y retain=100y;" . '
 codat_format mine escape=none type=text/plain "" "$codat_event_id";
 codat_satisfy any; codat_tolerance 1s; codat_forward_timeout 1ms; codat_log_level info;
-codat_client one;
+codat_client one;'
 --- server eval
 "codat_satisfy all; codat_tolerance 20y; codat_forward_timeout 1d; codat_log_level warn;
 codat_client one two; codat_client three;

@@ -38,6 +38,7 @@ EOC
 
     if (defined $block->must_die) {
         $block->set_value('suppress_stderr', 1);
+        $block->set_value('error_log', "[emerg]\n" . $block->error_log);
         $block->set_value('no_error_log', "[alert]\n[crit]");
         return;
     }
@@ -317,7 +318,6 @@ codat_format f type=text/plain escape=none;
 codat_format f escape=xml 'x';
 --- must_die
 --- error_log
-[emerg]
 "codat_format" has an invalid "escape=xml", escape=json or escape=none is expected
 
 
@@ -365,7 +365,6 @@ codat_format g 'x';
 codat_format f 'x $codat_nothing_such';
 --- must_die
 --- error_log
-[emerg]
 codat_nothing_such
 
 

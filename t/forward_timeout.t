@@ -20,8 +20,10 @@ my $nginx = CodatTest::Nginx->new(conf => {
         codat_zone       zone=codat:1m;
         codat_credential bearer sesame;
         codat_forward_timeout 300ms;
+        log_format short '$uri $status $codat_result';
 EOC
     server => <<"EOC",
+        access_log logs/access.log short;
         location = /late {
             codat_webhook zone=codat;
             codat_forward * /app/200/2;
@@ -156,6 +158,9 @@ subtest 'the application is late: 504, and its success counts nevertheless'
     like($nginx->error_log,
          qr/\[error\].*codat: webhook refused, code: forward_timeout, /,
          'logged');
+    my $log = $nginx->access_log;
+    like($log, qr{^/late 503 in_progress$}m, '$codat_result of the copy');
+    like($log, qr{^/late 504 forward_timeout$}m, 'and of the first');
 };
 
 

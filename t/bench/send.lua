@@ -1,5 +1,6 @@
 -- Script for wrk: sends messages of a file, each once.  Arguments: the file,
--- how many messages to pass over, how many may be sent.
+-- how many messages to pass over, how many there are, and "repeat" if they
+-- may be sent again when all have been.
 --
 -- The file: the template of a request, in which %i, %s and %u stand for the
 -- values of a message; a marker; then records of fixed length, one a message:
@@ -8,7 +9,7 @@
 local ID, SIGNATURE, UUID = 31, 44, 36
 local LENGTH = ID + SIGNATURE + UUID
 
-local data, parts, number, last
+local data, parts, number, first, last, again
 
 
 function init(args)
@@ -30,15 +31,20 @@ function init(args)
     end
     parts[#parts + 1] = template:sub(at)
 
-    number = to + 1 + tonumber(args[2]) * LENGTH
-    last = number + tonumber(args[3]) * LENGTH - 1
+    first = to + 1 + tonumber(args[2]) * LENGTH
+    last = first + tonumber(args[3]) * LENGTH - 1
+    number = first
+    again = args[4] == "repeat"
 end
 
 
 local buffer = {}
 
 function request()
-    if number > last then
+    if number > last and again then
+        number = first
+
+    elseif number > last then
         io.stderr:write("bench: no message is left, raise BENCH_MESSAGES\n")
         os.exit(1)
     end
