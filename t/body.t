@@ -16,7 +16,8 @@ my $app = CodatTest::Upstream->new(answer => { status => 500 });
 my $nginx = CodatTest::Nginx->new(level => 'info', conf => {
     http => "codat_zone zone=codat:4m;
              codat_credential signature $secret;
-             client_max_body_size 1m;",
+             client_max_body_size 1m;
+             keepalive_timeout 5s;",
     server => 'location /memory { codat_webhook zone=codat;
                    client_body_buffer_size 2m; }
                location /default { codat_webhook zone=codat; }

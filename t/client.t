@@ -91,7 +91,7 @@ add_response_body_check(sub {
     if (my $expected = of($block, 'logged', $n)) {
         ok(@lines && $lines[0] =~ /$expected/, "$name - logged ($n)")
             or diag(@lines);
-        shift @lines;
+        shift @lines while @lines && $lines[0] =~ /$expected/;
     }
 
     if (!$code) {

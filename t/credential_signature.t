@@ -65,8 +65,9 @@ add_block_preprocessor(sub {
     my $requests = ref $list ? @$list : 1;
     my @headers = map {
         my $problem = of($block, 'problem', $_) ? 'problem+' : '';
-        "Content-Type: application/${problem}json\n"
-            . (of($block, 'response_headers', $_) // '');
+        my $given = of($block, 'response_headers', $_) // '';
+        $given =~ /^Content-Type:/m ? $given
+            : "Content-Type: application/${problem}json\n$given";
     } 0 .. $requests - 1;
 
     $block->set_value(response_headers => $requests > 1 ? \@headers
@@ -88,7 +89,7 @@ add_response_body_check(sub {
     if (my $expected = of($block, 'logged', $n)) {
         ok(@lines && $lines[0] =~ /$expected/, "$name - logged ($n)")
             or diag(@lines);
-        shift @lines;
+        shift @lines while @lines && $lines[0] =~ /$expected/;
     }
 
     if (!$code) {
@@ -99,7 +100,7 @@ add_response_body_check(sub {
 
     my $status = of($block, 'error_code', $n);
     my $detail = of($block, 'detail', $n) // '\w';
-    my $level = $block->refused_at // 'error';
+    my $level = of($block, 'refused_at', $n) // 'error';
     my $json = eval { JSON::PP->new->utf8->decode($body) } // {};
     my $said = $json->{detail} // '';
 
@@ -123,7 +124,7 @@ add_response_body_check(sub {
 
 {
     my $nginx = CodatTest::Nginx->new(level => 'info', conf => {
-        http => $http,
+        http => "$http keepalive_timeout 5s;",
         server => "codat_credential signature $secret;
                    location /webhook { codat_webhook zone=codat; }
                    location /one { codat_webhook zone=codat;

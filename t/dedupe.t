@@ -50,10 +50,12 @@ add_block_preprocessor(sub {
 add_response_body_check(sub {
     my ($block, $body, $index) = @_;
 
-    Test::More::is_deeply([CORE::sort map { $_->{uri} } $app->requests],
-                          $block->uris->[$index],
-                          $block->name . " - forwarded to (req $index)")
-        if $block->uris;
+    if ($block->uris) {
+        my $wanted = $block->uris->[$index];
+        my @seen = $app->wait_requests(scalar @$wanted);
+        Test::More::is_deeply([CORE::sort map { $_->{uri} } @seen], $wanted,
+                              $block->name . " - forwarded to (req $index)");
+    }
 
     $app->reset;
 
@@ -322,8 +324,8 @@ location = /hook {
 [200, 200]
 --- response_body_like eval
 ['accepted', 'duplicate']
---- pause eval
-[0.3, 0]
+--- uris eval
+[['/200', '/500'], []]
 --- errors: 1
 
 
@@ -383,7 +385,32 @@ my $body = body('company.created', event_id => 'evt-16');
 
 
 
-=== TEST 17: one location in two servers does
+=== TEST 17: one location of one server on two ports does
+--- http_config
+server {
+    listen 127.0.0.1:$TEST_NGINX_RAND_PORT_1;
+    server_name localhost;
+    location = /hook { codat_webhook zone=codat; codat_forward * /app/200; }
+    location /app/ { internal; proxy_pass http://$TEST_NGINX_APP/; }
+}
+--- config
+location = /hook { codat_webhook zone=codat; codat_forward * /app/200; }
+location = /other-port {
+    proxy_pass http://127.0.0.1:$TEST_NGINX_RAND_PORT_1/hook;
+}
+--- request eval
+my $body = body('company.created', event_id => 'evt-17');
+[map { "POST $_\n$body" } '/other-port', '/hook', '/other-port']
+--- error_code eval
+[200, 200, 200]
+--- response_body_like eval
+['accepted', 'duplicate', 'duplicate']
+--- uris eval
+[['/200'], [], []]
+
+
+
+=== TEST 18: servers of other names do not
 --- http_config
 server {
     listen $TEST_NGINX_SERVER_PORT;
@@ -394,20 +421,45 @@ server {
 --- config
 location = /hook { codat_webhook zone=codat; codat_forward * /app/200; }
 --- request eval
-[("POST /hook\n" . body('company.created', event_id => 'evt-17')) x 3]
+[("POST /hook\n" . body('company.created', event_id => 'evt-17')) x 4]
 --- more_headers eval
 my $ok = 'Authorization: Bearer sesame';
-["$ok\nHost: other", "$ok\nHost: localhost", "$ok\nHost: other"]
+["$ok\nHost: other", "$ok\nHost: localhost", "$ok\nHost: other",
+ "$ok\nHost: localhost"]
 --- error_code eval
-[200, 200, 200]
+[200, 200, 200, 200]
 --- response_body_like eval
-['accepted', 'duplicate', 'duplicate']
+['accepted', 'accepted', 'duplicate', 'duplicate']
 --- uris eval
-[['/200'], [], []]
+[['/200'], ['/200'], [], []]
 
 
 
-=== TEST 18: zones do not see each other's ids
+=== TEST 19: senders with secrets of their own do not see each other's ids
+--- http_config
+map $http_x_codat_clientid $token { one sesame-1; two sesame-2; }
+--- config
+location = /hook {
+    codat_webhook zone=codat;
+    codat_credential bearer $token;
+    codat_forward * /app/200;
+}
+--- request eval
+[("POST /hook\n" . body('company.created', event_id => 'evt-17')) x 4]
+--- more_headers eval
+[map { "webhook-id: msg\nX-Codat-ClientId: $_->[0]\n"
+       . "Authorization: Bearer sesame-$_->[1]" }
+    ['one', 1], ['two', 2], ['one', 1], ['two', 2]]
+--- error_code eval
+[200, 200, 200, 200]
+--- response_body_like eval
+['accepted', 'accepted', 'duplicate', 'duplicate']
+--- uris eval
+[['/200'], ['/200'], [], []]
+
+
+
+=== TEST 20: zones do not see each other's ids
 --- http_config
 codat_zone zone=second:1m;
 server {
@@ -432,7 +484,7 @@ my $ok = 'Authorization: Bearer sesame';
 
 
 
-=== TEST 19: ids are compared whole, and with regard to case
+=== TEST 21: ids are compared whole, and with regard to case
 --- config
 location = /hook { codat_webhook zone=codat; codat_forward * /app/200; }
 --- request eval
@@ -451,7 +503,7 @@ my $long = 'x' x 2000;
 
 
 
-=== TEST 20: the order of tests is the order of the contract: 415 before a duplicate
+=== TEST 22: the order of tests is the order of the contract: 415 before a duplicate
 --- http_config
 codat_log_level info;
 --- config
@@ -468,7 +520,7 @@ my $ok = 'Authorization: Bearer sesame';
 
 
 
-=== TEST 21: POST and PUT of one message are one delivery
+=== TEST 23: POST and PUT of one message are one delivery
 --- config
 location = /hook { codat_webhook zone=codat; codat_forward * /app/200; }
 --- request eval

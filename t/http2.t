@@ -35,7 +35,8 @@ my $nginx = CodatTest::Nginx->new(
     conf => {
         http => "codat_zone zone=codat:4m;
                  codat_credential signature $secret;
-                 client_max_body_size 1m;",
+                 client_max_body_size 1m;
+                 keepalive_timeout 5s;",
         server => ($new ? 'http2 on;' : '') . '
             location /webhook { codat_webhook zone=codat; }
             location /small { codat_webhook zone=codat;
