@@ -13,7 +13,6 @@
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
-#include <openssl/hmac.h>
 #include <openssl/params.h>
 #include <openssl/rand.h>
 
@@ -35,8 +34,8 @@ static void ngx_codat_sign_key_cleanup(void *data);
 static ngx_int_t ngx_codat_sign_key_kind(ngx_str_t *text, const char **err);
 static ngx_uint_t ngx_codat_sign_skip(ngx_str_t *text, const char *prefix);
 static EVP_MAC_CTX *ngx_codat_sign_mac_create(ngx_str_t *key, ngx_log_t *log);
+static ngx_int_t ngx_codat_sign_digester_create(void);
 static EVP_PKEY *ngx_codat_sign_pkey_create(ngx_str_t *key, ngx_log_t *log);
-static ngx_int_t ngx_codat_sign_base64(ngx_str_t *dst, ngx_str_t *src);
 static void ngx_codat_sign_element(ngx_str_t *element,
     ngx_codat_sign_list_t *list);
 static ngx_int_t ngx_codat_sign_decode(ngx_str_t *text, u_char *dst,
@@ -52,8 +51,7 @@ static int ngx_codat_sign_verify_one(EVP_PKEY *pkey, const u_char *signature,
 static void ngx_codat_sign_failed(ngx_log_t *log, const char *what);
 
 
-static u_char      ngx_codat_sign_random[NGX_CODAT_SIGN_DIGEST_LEN];
-static ngx_uint_t  ngx_codat_sign_drawn;
+static EVP_MAC_CTX  *ngx_codat_sign_digester;
 
 
 ngx_codat_sign_key_t *
@@ -256,13 +254,9 @@ ngx_codat_sign_pkey_create(ngx_str_t *key, ngx_log_t *log)
 }
 
 
-/*
- * The standard alphabet, with all of its padding or none of it.  The core's
- * decoder ends at the first "=", whatever follows, hence the checks.  Goes
- * in with the room in dst->len.
- */
+/* the core's decoder ends at the first "=", whatever follows */
 
-static ngx_int_t
+ngx_int_t
 ngx_codat_sign_base64(ngx_str_t *dst, ngx_str_t *src)
 {
     ngx_str_t   text;
@@ -563,38 +557,56 @@ ngx_int_t
 ngx_codat_sign_digest(ngx_str_t *secret,
     u_char digest[NGX_CODAT_SIGN_DIGEST_LEN])
 {
-    unsigned int  len;
+    size_t  len;
 
     ERR_clear_error();
 
-    /*
-     * Drawn while the configuration is read, so that workers inherit it and
-     * agree with the digests that the configuration holds.
-     */
-
-    if (!ngx_codat_sign_drawn) {
-
-        if (RAND_bytes(ngx_codat_sign_random, sizeof(ngx_codat_sign_random))
-            != 1)
-        {
-            ngx_codat_sign_failed(ngx_cycle->log, "RAND_bytes()");
-            return NGX_ERROR;
-        }
-
-        ngx_codat_sign_drawn = 1;
+    if (ngx_codat_sign_digester == NULL
+        && ngx_codat_sign_digester_create() != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
-    if (HMAC(EVP_sha256(), ngx_codat_sign_random,
-             (int) sizeof(ngx_codat_sign_random), secret->data, secret->len,
-             digest, &len)
-        == NULL
+    if (EVP_MAC_init(ngx_codat_sign_digester, NULL, 0, NULL) != 1
+        || EVP_MAC_update(ngx_codat_sign_digester, secret->data, secret->len)
+           != 1
+        || EVP_MAC_final(ngx_codat_sign_digester, digest, &len,
+                         NGX_CODAT_SIGN_DIGEST_LEN)
+           != 1
         || len != NGX_CODAT_SIGN_DIGEST_LEN)
     {
-        ngx_codat_sign_failed(ngx_cycle->log, "HMAC()");
+        ngx_codat_sign_failed(ngx_cycle->log, "HMAC-SHA256");
         return NGX_ERROR;
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * The key is drawn while the configuration is read, so that workers inherit
+ * it and agree with the digests that the configuration holds.
+ */
+
+static ngx_int_t
+ngx_codat_sign_digester_create(void)
+{
+    u_char     bytes[NGX_CODAT_SIGN_HMAC_LEN];
+    ngx_str_t  key;
+
+    if (RAND_bytes(bytes, sizeof(bytes)) != 1) {
+        ngx_codat_sign_failed(ngx_cycle->log, "RAND_bytes()");
+        return NGX_ERROR;
+    }
+
+    key.len = sizeof(bytes);
+    key.data = bytes;
+
+    ngx_codat_sign_digester = ngx_codat_sign_mac_create(&key, ngx_cycle->log);
+
+    OPENSSL_cleanse(bytes, sizeof(bytes));
+
+    return ngx_codat_sign_digester ? NGX_OK : NGX_ERROR;
 }
 
 

@@ -64,6 +64,13 @@ ngx_codat_sign_key_t *ngx_codat_sign_key_create(ngx_pool_t *pool,
     ngx_str_t *secret, const char **err);
 
 /*
+ * Decodes base64 of the standard alphabet, with all of its padding or none
+ * of it, and nothing else in it.  The room for the result goes in with
+ * dst->len.  Returns NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_codat_sign_base64(ngx_str_t *dst, ngx_str_t *src);
+
+/*
  * Checks a webhook-timestamp: plain decimal Unix seconds, not more than
  * tolerance seconds away from now in either direction.  Returns NGX_OK,
  * NGX_DECLINED (outside the tolerance) or NGX_ERROR (not a plain number).

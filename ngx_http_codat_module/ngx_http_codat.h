@@ -126,6 +126,7 @@ typedef struct {
 typedef struct {
     ngx_http_codat_loc_conf_t    *conf;
     ngx_http_core_srv_conf_t     *cscf;
+    ngx_http_core_loc_conf_t     *clcf;
     u_char                       *file;
     ngx_uint_t                    line;
 } ngx_http_codat_endpoint_t;

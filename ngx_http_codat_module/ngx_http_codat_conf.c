@@ -411,6 +411,7 @@ ngx_http_codat_webhook(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     clcf->handler = ngx_http_codat_webhook_handler;
     cdlcf->location = clcf->name;
+    endpoint->clcf = clcf;
 
     return NGX_CONF_OK;
 }
@@ -588,6 +589,15 @@ ngx_http_codat_check_endpoint(ngx_conf_t *cf,
                       "\"codat_webhook\" names a zone \"%V\" that no "
                       "\"codat_zone zone=%V:SIZE;\" declares in %s:%ui",
                       &cdlcf->zone->shm.name, &cdlcf->zone->shm.name,
+                      endpoint->file, endpoint->line);
+        return NGX_ERROR;
+    }
+
+    if (endpoint->clcf->handler != ngx_http_codat_webhook_handler) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"codat_webhook\" shares its location with another "
+                      "handler, such as \"proxy_pass\", which belongs into "
+                      "the location of a \"codat_forward\" in %s:%ui",
                       endpoint->file, endpoint->line);
         return NGX_ERROR;
     }

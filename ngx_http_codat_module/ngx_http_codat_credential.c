@@ -435,11 +435,11 @@ ngx_http_codat_presented(ngx_http_request_t *r,
             return rc;
         }
 
-        decoded.data = ngx_pnalloc(r->pool,
-                                   ngx_base64_decoded_length(value->len) + 1);
+        decoded.len = ngx_base64_decoded_length(value->len);
+        decoded.data = ngx_pnalloc(r->pool, decoded.len + 1);
 
         if (decoded.data == NULL
-            || ngx_decode_base64(&decoded, value) != NGX_OK)
+            || ngx_codat_sign_base64(&decoded, value) != NGX_OK)
         {
             return NGX_ABORT;
         }

@@ -66,7 +66,7 @@ ngx_http_codat_format_directive(ngx_conf_t *cf, ngx_command_t *cmd,
     *slot = format;
 
     format->name = value[1];
-    format->template.escape = NGX_HTTP_CODAT_ESCAPE_JSON;
+    format->template.escape = NGX_CONF_UNSET_UINT;
 
     if (ngx_array_init(&format->template.parts, cf->pool, 8,
                        sizeof(ngx_http_codat_part_t))
@@ -98,6 +98,9 @@ ngx_http_codat_format_directive(ngx_conf_t *cf, ngx_command_t *cmd,
                            &value[1]);
         return NGX_CONF_ERROR;
     }
+
+    ngx_conf_init_uint_value(format->template.escape,
+                             NGX_HTTP_CODAT_ESCAPE_JSON);
 
     for ( /* void */ ; i < cf->args->nelts; i++) {
 
@@ -168,6 +171,12 @@ ngx_http_codat_format_escape(ngx_conf_t *cf, ngx_http_codat_format_t *format,
 {
     if (value->len < 7 || ngx_strncmp(value->data, "escape=", 7) != 0) {
         return NGX_DECLINED;
+    }
+
+    if (format->template.escape != NGX_CONF_UNSET_UINT) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"codat_format\" has a second \"%V\"", value);
+        return NGX_ERROR;
     }
 
     if (ngx_strcmp(value->data + 7, "json") == 0) {

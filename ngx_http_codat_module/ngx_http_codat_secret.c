@@ -10,6 +10,9 @@
 
 #define NGX_HTTP_CODAT_SECRET_FILE_MAX  65536
 
+/* longer than any word that may be taken for a kind */
+#define NGX_HTTP_CODAT_KIND_MAX         9
+
 
 static ngx_conf_enum_t  ngx_http_codat_kinds[] = {
     { ngx_string("signature"), NGX_HTTP_CODAT_SIGNATURE },
@@ -22,6 +25,7 @@ static ngx_conf_enum_t  ngx_http_codat_kinds[] = {
 
 
 static ngx_uint_t ngx_http_codat_secret_kind(ngx_conf_t *cf);
+static void ngx_http_codat_secret_unknown(ngx_conf_t *cf);
 static ngx_int_t ngx_http_codat_secret_combines(ngx_conf_t *cf,
     ngx_http_codat_loc_conf_t *cdlcf, ngx_uint_t kind);
 static ngx_int_t ngx_http_codat_secret_header_name(ngx_conf_t *cf,
@@ -122,10 +126,7 @@ ngx_http_codat_secret_kind(ngx_conf_t *cf)
     switch (kind) {
 
     case 0:
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"codat_credential\" has an unknown kind \"%V\", "
-                           "it must be \"signature\", \"basic\", \"bearer\", "
-                           "\"header\" or \"none\"", &value[1]);
+        ngx_http_codat_secret_unknown(cf);
         return 0;
 
     case NGX_HTTP_CODAT_OPEN:
@@ -150,6 +151,46 @@ ngx_http_codat_secret_kind(ngx_conf_t *cf)
                        n - 2);
 
     return 0;
+}
+
+
+/*
+ * What stands where a kind is expected may well be the secret: it is shown
+ * only if it is a short word with something behind it.
+ */
+
+static void
+ngx_http_codat_secret_unknown(ngx_conf_t *cf)
+{
+    size_t      i;
+    u_char      ch;
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    for (i = 0; i < value[1].len; i++) {
+        ch = (u_char) (value[1].data[i] | 0x20);
+
+        if (ch < 'a' || ch > 'z') {
+            break;
+        }
+    }
+
+    if (i == value[1].len
+        && i <= NGX_HTTP_CODAT_KIND_MAX
+        && cf->args->nelts > 2)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"codat_credential\" has an unknown kind \"%V\", "
+                           "it must be \"signature\", \"basic\", \"bearer\", "
+                           "\"header\" or \"none\"", &value[1]);
+        return;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "\"codat_credential\" has an unknown kind, it must be "
+                       "\"signature\", \"basic\", \"bearer\", \"header\" or "
+                       "\"none\" and stand before the secret");
 }
 
 
@@ -203,8 +244,8 @@ ngx_http_codat_secret_header_name(ngx_conf_t *cf,
     if (i == 0 || i != value[2].len) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"codat_credential header\" has an invalid header "
-                           "name \"%V\", letters, digits, \"-\" and \"_\" "
-                           "are allowed", &value[2]);
+                           "name behind \"header\", letters, digits, \"-\" "
+                           "and \"_\" are allowed");
         return NGX_ERROR;
     }
 

@@ -731,25 +731,25 @@ invalid number of arguments in "codat_credential" directive
 === TEST 98: codat_credential: "X-Key:" is no header
 --- server: location /webhook { codat_webhook zone=codat; codat_credential header "X-Key:" t0ken; }
 --- emerg
-"codat_credential header" has an invalid header name "X-Key:", letters, digits, "-" and "_" are allowed
+"codat_credential header" has an invalid header name behind "header", letters, digits, "-" and "_" are allowed
 
 
 === TEST 99: codat_credential: "X Key" is no header
 --- server: location /webhook { codat_webhook zone=codat; codat_credential header "X Key" t0ken; }
 --- emerg
-"codat_credential header" has an invalid header name "X Key", letters, digits, "-" and "_" are allowed
+"codat_credential header" has an invalid header name behind "header", letters, digits, "-" and "_" are allowed
 
 
 === TEST 100: codat_credential: "X.Key" is no header
 --- server: location /webhook { codat_webhook zone=codat; codat_credential header "X.Key" t0ken; }
 --- emerg
-"codat_credential header" has an invalid header name "X.Key", letters, digits, "-" and "_" are allowed
+"codat_credential header" has an invalid header name behind "header", letters, digits, "-" and "_" are allowed
 
 
 === TEST 101: codat_credential: "" is no header
 --- server: location /webhook { codat_webhook zone=codat; codat_credential header "" t0ken; }
 --- emerg
-"codat_credential header" has an invalid header name "", letters, digits, "-" and "_" are allowed
+"codat_credential header" has an invalid header name behind "header", letters, digits, "-" and "_" are allowed
 
 
 === TEST 102: codat_credential: none; bearer
@@ -1424,3 +1424,26 @@ location \@app { return 204; }"
 --- more_headers
 Authorization: Bearer t0ken
 --- response_body eval: $::accepted
+
+
+=== TEST 209: codat_credential: a value in the place of the header's name is not shown
+--- server: location /webhook { codat_webhook zone=codat; codat_credential header "not base64 at all!" X-Key; }
+--- emerg
+"codat_credential header" has an invalid header name behind "header", letters, digits, "-" and "_" are allowed
+
+
+=== TEST 210: codat_format: a second escape=
+--- http: codat_format mine escape=json escape=none "$codat_event_id";
+--- emerg
+"codat_format" has a second "escape=none"
+
+
+=== TEST 211: codat_webhook: proxy_pass in the same location would serve instead of it
+--- server
+location /webhook {
+    codat_webhook zone=codat;
+    codat_credential bearer t0ken;
+    proxy_pass http://127.0.0.1:1;
+}
+--- emerg
+"codat_webhook" shares its location with another handler, such as "proxy_pass", which belongs into the location of a "codat_forward"

@@ -312,7 +312,48 @@ location /app/ { internal; proxy_pass http://$TEST_NGINX_APP/; }
 
 
 
-=== TEST 7: 204, and an answer of nginx itself, are success too
+=== TEST 7: a large answer is thrown away, not stored in a file
+--- config
+location = /hook {
+    codat_webhook zone=codat;
+    codat_forward * /app/huge;
+    codat_forward * /app/endless;
+}
+location /app/ { internal; proxy_pass http://$TEST_NGINX_APP/; }
+--- request eval
+"POST /hook\n" . body('company.created', event_id => 'evt-7')
+--- response_body chomp
+{"id":"evt-7","type":"company.created","result":"accepted"}
+--- no_error_log
+is buffered to a temporary file
+[alert]
+[crit]
+[error]
+
+
+
+=== TEST 8: a large answer needs no file
+--- config
+location = /hook {
+    codat_webhook zone=codat;
+    codat_forward_timeout 2s;
+    codat_forward * /app/huge;
+    codat_forward * /app/endless;
+}
+location /app/ {
+    internal;
+    proxy_max_temp_file_size 0;
+    proxy_pass http://$TEST_NGINX_APP/;
+}
+--- request eval
+"POST /hook\n" . body('company.created', event_id => 'evt-7')
+--- timeout: 5
+--- response_body chomp
+{"id":"evt-7","type":"company.created","result":"accepted"}
+
+
+
+=== TEST 9: 204, and an answer of nginx itself, are success too
 --- config
 location = /hook {
     codat_webhook zone=codat;
@@ -336,7 +377,7 @@ location = /text { internal; add_header X-App leak; return 200 leak; }
 
 
 
-=== TEST 8: whatever is not 2xx becomes 502, and nothing of it leaks
+=== TEST 10: whatever is not 2xx becomes 502, and nothing of it leaks
 --- config
 location = /hook {
     codat_webhook zone=codat;
@@ -365,7 +406,7 @@ codat: forward to "/app/status/$arg_s" failed, status:
 
 
 
-=== TEST 9: 3xx to 5xx of nginx itself become 502
+=== TEST 11: 3xx to 5xx of nginx itself become 502
 --- config
 location = /hook {
     codat_webhook zone=codat;
@@ -391,7 +432,7 @@ codat: forward to
 
 
 
-=== TEST 10: Retry-After is passed on with 502, in seconds and as a date
+=== TEST 12: Retry-After is passed on with 502, in seconds and as a date
 --- config
 location = /hook {
     codat_webhook zone=codat;
@@ -412,7 +453,7 @@ codat: forward to
 
 
 
-=== TEST 11: Retry-After of an optional forward is ignored like its failure
+=== TEST 13: Retry-After of an optional forward is ignored like its failure
 --- config
 location = /hook {
     codat_webhook zone=codat;
@@ -433,7 +474,7 @@ forward to "/app/hint" failed
 
 
 
-=== TEST 12: optional forwards may fail, in every way
+=== TEST 14: optional forwards may fail, in every way
 --- config
 location = /hook {
     codat_webhook zone=codat;
@@ -465,7 +506,7 @@ forward to "/nowhere" failed, status: 404
 
 
 
-=== TEST 13: optional forwards alone leave the webhook accepted
+=== TEST 15: optional forwards alone leave the webhook accepted
 --- config
 location = /hook {
     codat_webhook zone=codat;
@@ -483,7 +524,7 @@ forward to "/app/status/500" failed, status: 500
 
 
 
-=== TEST 14: a slow optional forward does not hold up the answer
+=== TEST 16: a slow optional forward does not hold up the answer
 --- config
 location = /hook {
     codat_webhook zone=codat;
@@ -509,7 +550,7 @@ forward to "/app/slow/20" failed, status: 504
 
 
 
-=== TEST 15: if= runs a forward unless its value is empty or 0
+=== TEST 17: if= runs a forward unless its value is empty or 0
 --- http_config
 map $codat_company_name $wanted {
     default 0;
@@ -550,7 +591,7 @@ location /app/ { internal; proxy_pass http://$TEST_NGINX_APP/; }
 
 
 
-=== TEST 16: variables in the path and in the arguments, encoded where they stand
+=== TEST 18: variables in the path and in the arguments, encoded where they stand
 --- config
 location = /hook {
     codat_webhook zone=codat;
@@ -576,7 +617,7 @@ location /app/ { internal; proxy_pass http://$TEST_NGINX_APP/; }
 
 
 
-=== TEST 17: a path that a payload leads elsewhere is refused, others still run
+=== TEST 19: a path that a payload leads elsewhere is refused, others still run
 --- config
 location = /hook {
     codat_webhook zone=codat;
@@ -592,8 +633,8 @@ location /secret { internal; proxy_pass http://$TEST_NGINX_APP/secret; }
 [(502) x 6]
 --- response_body eval
 [('{"title":"The application did not accept the event","status":502,"detail":'
-  . '"the forward to \"/app/$codat_company_id/push\" was answered with status '
-  . '400","code":"forward_failed"}') x 6]
+  . '"the forward to \"/app/$codat_company_id/push\" could not be sent",'
+  . '"code":"forward_failed"}') x 6]
 --- uris eval
 [(['/other']) x 6]
 --- error_log
@@ -601,7 +642,7 @@ codat: the variables of codat_forward "/app/$codat_company_id/push" yield an uns
 
 
 
-=== TEST 18: dots that are not a whole segment are harmless
+=== TEST 20: dots that are not a whole segment are harmless
 --- config
 location = /hook {
     codat_webhook zone=codat;
@@ -618,7 +659,7 @@ location /app/ { internal; proxy_pass http://$TEST_NGINX_APP/; }
 
 
 
-=== TEST 19: a target may be a variable that yields a path
+=== TEST 21: a target may be a variable that yields a path
 --- config
 location = /hook {
     codat_webhook zone=codat;
@@ -633,7 +674,7 @@ location /app/ { internal; proxy_pass http://$TEST_NGINX_APP/; }
 
 
 
-=== TEST 20: a target that is a variable and yields no path is refused
+=== TEST 22: a target that is a variable and yields no path is refused
 --- config
 location = /hook {
     codat_webhook zone=codat;
@@ -649,7 +690,7 @@ location @named { proxy_pass http://$TEST_NGINX_APP; }
 --- error_code eval
 [(502) x 4]
 --- response_body_like eval
-[('was answered with status 400","code":"forward_failed"') x 4]
+[('could not be sent","code":"forward_failed"') x 4]
 --- uris eval
 [([]) x 4]
 --- error_log
@@ -657,7 +698,7 @@ codat: the variables of codat_forward "$arg_to" yield an unsafe URI
 
 
 
-=== TEST 21: named locations get the event
+=== TEST 23: named locations get the event
 --- config
 location = /hook {
     codat_webhook zone=codat;
@@ -683,7 +724,7 @@ sub {
 
 
 
-=== TEST 22: a named location that fails is a failed forward
+=== TEST 24: a named location that fails is a failed forward
 --- config
 location = /hook {
     codat_webhook zone=codat;
@@ -700,7 +741,7 @@ forward to "@down" failed, status: 502
 
 
 
-=== TEST 23: connections that the upstream keeps alive are used again
+=== TEST 25: connections that the upstream keeps alive are used again
 --- http_config
 upstream kept { server $TEST_NGINX_APP; keepalive 4; }
 --- config
@@ -728,7 +769,7 @@ sub {
 
 
 
-=== TEST 24: a refused connection is a 502
+=== TEST 26: a refused connection is a 502
 --- config
 location = /hook {
     codat_webhook zone=codat;
@@ -748,7 +789,7 @@ codat: forward to "/gone" failed, status: 502
 
 
 
-=== TEST 25: a reset instead of an answer is a 502
+=== TEST 27: a reset instead of an answer is a 502
 --- config
 location = /hook {
     codat_webhook zone=codat;
@@ -766,7 +807,7 @@ forward to "/app/reset" failed, status: 502
 
 
 
-=== TEST 26: an answer that is not HTTP is a failure
+=== TEST 28: an answer that is not HTTP is a failure
 --- config
 location = /hook {
     codat_webhook zone=codat;
@@ -776,7 +817,7 @@ location /app/ { internal; proxy_pass http://$TEST_NGINX_APP/; }
 --- request eval
 "POST /hook\n" . body('company.created')
 --- error_code: 502
---- response_body_like: "code":"forward_failed"
+--- response_body_like: was answered with status \d+","code":"forward_failed"
 --- uris eval
 [['/garbage']]
 --- error_log
@@ -785,7 +826,7 @@ forward to "/app/garbage" failed
 
 
 
-=== TEST 27: error_page of the application's location decides on the outcome
+=== TEST 29: error_page of the application's location decides on the outcome
 --- config
 location = /hook {
     codat_webhook zone=codat;
@@ -827,7 +868,7 @@ connect() failed
 
 
 
-=== TEST 28: error_page that leads to a failure is a failure
+=== TEST 30: error_page that leads to a failure is a failure
 --- config
 location = /hook {
     codat_webhook zone=codat;
@@ -848,7 +889,7 @@ forward to "/gone" failed, status: 507
 
 
 
-=== TEST 29: proxy_next_upstream sends the whole event again
+=== TEST 31: proxy_next_upstream sends the whole event again
 --- http_config
 upstream pool {
     server $TEST_NGINX_GONE max_fails=0;
@@ -887,7 +928,7 @@ connect() failed
 
 
 
-=== TEST 30: auth_request in the application's location holds up nothing
+=== TEST 32: auth_request in the application's location holds up nothing
 # nginx makes no access checks for subrequests, see the next block
 --- config
 location = /hook {
@@ -919,7 +960,7 @@ location = /auth {
 
 
 
-=== TEST 31: access checks of the application's location are about clients
+=== TEST 33: access checks of the application's location are about clients
 --- config
 location = /hook {
     codat_webhook zone=codat;
@@ -943,7 +984,7 @@ location = /auth { internal; return 403; }
 
 
 
-=== TEST 32: client_max_body_size of the application's location is not for events
+=== TEST 34: client_max_body_size of the application's location is not for events
 --- config
 location = /hook {
     codat_webhook zone=codat;
@@ -971,7 +1012,7 @@ sub {
 
 
 
-=== TEST 33: a forward to a location with codat_webhook fails, and says why
+=== TEST 35: a forward to a location with codat_webhook fails, and says why
 --- config
 location = /hook {
     codat_webhook zone=codat;
@@ -986,7 +1027,7 @@ codat: a location with codat_webhook can't serve subrequests
 
 
 
-=== TEST 34: several that fail make one 502, which blames one of them
+=== TEST 36: several that fail make one 502, which blames one of them
 --- config
 location = /hook {
     codat_webhook zone=codat;
@@ -1011,7 +1052,7 @@ forward to "/app/status/200" failed
 
 
 
-=== TEST 35: the application's location can rewrite and limit
+=== TEST 37: the application's location can rewrite and limit
 --- http_config
 limit_req_zone $server_name zone=few:1m rate=1r/m;
 --- config

@@ -45,7 +45,7 @@ sub webhook {
         . qq("ClientId":"$client") . ($has{json} ? '' : '}');
 
     my $headers = signed_headers($has{signature} ? $other : $secret, $body,
-                                 offset => $has{timestamp} ? 400 : 0);
+                                 offset => $has{timestamp} ? 3600 : 0);
     $headers .= 'Authorization: Bearer ' . ($has{credential} ? 'wr0ng' : 't0ken')
         . "\n";
     $headers .= "X-Codat-ClientId: alien\n" if $has{'header client'};
