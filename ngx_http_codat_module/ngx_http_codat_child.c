@@ -515,7 +515,10 @@ ngx_http_codat_child_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
             return rc;
         }
 
-        child->status = sr->headers_out.status;
+        /* there is none where the answer was not HTTP/1 */
+
+        child->status = sr->headers_out.status ? sr->headers_out.status
+                                               : NGX_HTTP_BAD_GATEWAY;
     }
 
     ngx_http_codat_child_release_nested(sr);

@@ -12,6 +12,7 @@
 
 
 static ngx_int_t ngx_http_codat_header_filter(ngx_http_request_t *r);
+static ngx_int_t ngx_http_codat_header_of_forward(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_codat_is_core_page(ngx_http_request_t *r);
 static ngx_int_t ngx_http_codat_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
@@ -46,9 +47,7 @@ ngx_http_codat_header_filter(ngx_http_request_t *r)
             return ngx_http_next_header_filter(r);
         }
 
-        r->header_sent = 1;
-
-        return NGX_OK;
+        return ngx_http_codat_header_of_forward(r);
     }
 
     if (!ngx_http_codat_is_core_page(r)) {
@@ -70,6 +69,30 @@ ngx_http_codat_header_filter(ngx_http_request_t *r)
     }
 
     return ngx_http_next_header_filter(r);
+}
+
+
+/*
+ * The answer of an application is read to its end, so that the connection
+ * to it can be kept, but is not kept itself.  Buffering would write what the
+ * buffers don't hold to a file, since a subrequest in the background is
+ * never the one that the client reads.
+ */
+
+static ngx_int_t
+ngx_http_codat_header_of_forward(ngx_http_request_t *r)
+{
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    if (u && !u->store && !u->cacheable) {
+        u->buffering = 0;
+    }
+
+    r->header_sent = 1;
+
+    return NGX_OK;
 }
 
 
