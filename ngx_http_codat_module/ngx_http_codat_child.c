@@ -31,7 +31,6 @@ static ngx_table_elt_t *ngx_http_codat_child_header(ngx_http_request_t *r,
 static void ngx_http_codat_child_named(ngx_http_request_t *sr);
 static ngx_int_t ngx_http_codat_child_done(ngx_http_request_t *sr,
     void *data, ngx_int_t rc);
-static void ngx_http_codat_child_release_nested(ngx_http_request_t *sr);
 
 
 static const ngx_http_codat_name_t  ngx_http_codat_host = {
@@ -521,8 +520,6 @@ ngx_http_codat_child_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
                                                : NGX_HTTP_BAD_GATEWAY;
     }
 
-    ngx_http_codat_child_release_nested(sr);
-
     if (child->running) {
         child->running = 0;
         child->succeeded = (child->status >= NGX_HTTP_OK
@@ -532,26 +529,4 @@ ngx_http_codat_child_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
     }
 
     return NGX_OK;
-}
-
-
-/*
- * A subrequest in the background never becomes the active one, so the core
- * would have its own subrequests (auth_request, say) wait for their turn for
- * ever.  They have ended; what is left of them is a reference each.
- */
-
-static void
-ngx_http_codat_child_release_nested(ngx_http_request_t *sr)
-{
-    ngx_http_postponed_request_t  *p;
-
-    for (p = sr->postponed; p; p = p->next) {
-
-        if (p->request && p->request->done) {
-            p->request->main->count--;
-        }
-    }
-
-    sr->postponed = NULL;
 }
