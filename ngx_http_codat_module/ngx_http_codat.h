@@ -129,6 +129,7 @@ typedef struct {
     ngx_http_core_loc_conf_t     *clcf;
     u_char                       *file;
     ngx_uint_t                    line;
+    ngx_uint_t                    clash;     /* unsigned  clash:1; */
 } ngx_http_codat_endpoint_t;
 
 

@@ -181,11 +181,16 @@ ngx_http_codat_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     if (args.store.len && ngx_strcmp(args.store.data, "off") != 0) {
 
-        /* what follows may hold a password */
+        /* what follows the scheme may hold a password */
+
+        for (i = 0; i < args.store.len && args.store.data[i] != ':'; i++) {
+            /* void */
+        }
 
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"codat_zone\" has a \"store\" that this version "
-                           "does not have, only store=off is allowed");
+                           "\"codat_zone\" has a store \"%*s\" that this "
+                           "version does not have, only store=off is allowed",
+                           i, args.store.data);
         return NGX_CONF_ERROR;
     }
 
@@ -409,9 +414,13 @@ ngx_http_codat_webhook(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
+    /* what comes behind us is found out in the end */
+
+    endpoint->clcf = clcf;
+    endpoint->clash = (clcf->handler != NULL);
+
     clcf->handler = ngx_http_codat_webhook_handler;
     cdlcf->location = clcf->name;
-    endpoint->clcf = clcf;
 
     return NGX_CONF_OK;
 }
@@ -593,7 +602,9 @@ ngx_http_codat_check_endpoint(ngx_conf_t *cf,
         return NGX_ERROR;
     }
 
-    if (endpoint->clcf->handler != ngx_http_codat_webhook_handler) {
+    if (endpoint->clash
+        || endpoint->clcf->handler != ngx_http_codat_webhook_handler)
+    {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"codat_webhook\" shares its location with another "
                       "handler, such as \"proxy_pass\", which belongs into "

@@ -6,6 +6,7 @@
 
 #include "ngx_http_codat.h"
 #include "ngx_http_codat_format.h"
+#include "ngx_http_codat_variables.h"
 #include "ngx_codat_cloudevent.h"
 
 
@@ -17,10 +18,11 @@ static size_t ngx_http_codat_template_name(ngx_str_t *text, size_t start,
     ngx_str_t *name);
 static ngx_int_t ngx_http_codat_template_variable(ngx_conf_t *cf,
     ngx_http_codat_template_t *template, ngx_str_t *name);
-static size_t ngx_http_codat_escaped_len(ngx_uint_t escape,
-    ngx_variable_value_t *v);
+static ngx_int_t ngx_http_codat_template_value(ngx_http_request_t *r,
+    ngx_http_codat_template_t *template, ngx_uint_t index, ngx_str_t *value);
+static size_t ngx_http_codat_escaped_len(ngx_uint_t escape, ngx_str_t *text);
 static u_char *ngx_http_codat_escaped(u_char *p, ngx_uint_t escape,
-    ngx_variable_value_t *v);
+    ngx_str_t *text);
 
 
 ngx_http_codat_format_t  ngx_http_codat_format_cloudevents = {
@@ -48,6 +50,12 @@ ngx_http_codat_format_directive(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_http_codat_format_t   *format, **slot;
 
     value = cf->args->elts;
+
+    if (value[1].len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"codat_format\" has an empty name");
+        return NGX_CONF_ERROR;
+    }
 
     if (ngx_http_codat_format_find(cdmcf, &value[1])) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -352,16 +360,15 @@ ngx_int_t
 ngx_http_codat_template_run(ngx_http_request_t *r,
     ngx_http_codat_template_t *template, ngx_str_t *value)
 {
-    u_char                     *p;
-    size_t                      len;
-    ngx_uint_t                  i;
-    ngx_http_codat_part_t      *parts;
-    ngx_http_variable_value_t **values;
+    u_char                  *p;
+    size_t                   len;
+    ngx_str_t               *values;
+    ngx_uint_t               i;
+    ngx_http_codat_part_t   *parts;
 
     parts = template->parts.elts;
 
-    values = ngx_palloc(r->pool, template->parts.nelts
-                                 * sizeof(ngx_http_variable_value_t *));
+    values = ngx_palloc(r->pool, template->parts.nelts * sizeof(ngx_str_t));
     if (values == NULL) {
         return NGX_ERROR;
     }
@@ -369,21 +376,20 @@ ngx_http_codat_template_run(ngx_http_request_t *r,
     len = 0;
 
     for (i = 0; i < template->parts.nelts; i++) {
-        values[i] = NULL;
 
         if (parts[i].text.data) {
             len += parts[i].text.len;
             continue;
         }
 
-        values[i] = ngx_http_get_flushed_variable(r, parts[i].variable);
-
-        if (values[i] == NULL || values[i]->not_found) {
-            values[i] = NULL;
-            continue;
+        if (ngx_http_codat_template_value(r, template, parts[i].variable,
+                                          &values[i])
+            != NGX_OK)
+        {
+            return NGX_ERROR;
         }
 
-        len += ngx_http_codat_escaped_len(template->escape, values[i]);
+        len += ngx_http_codat_escaped_len(template->escape, &values[i]);
     }
 
     p = ngx_pnalloc(r->pool, len);
@@ -398,8 +404,8 @@ ngx_http_codat_template_run(ngx_http_request_t *r,
         if (parts[i].text.data) {
             p = ngx_cpymem(p, parts[i].text.data, parts[i].text.len);
 
-        } else if (values[i]) {
-            p = ngx_http_codat_escaped(p, template->escape, values[i]);
+        } else {
+            p = ngx_http_codat_escaped(p, template->escape, &values[i]);
         }
     }
 
@@ -409,55 +415,68 @@ ngx_http_codat_template_run(ngx_http_request_t *r,
 }
 
 
-static size_t
-ngx_http_codat_escaped_len(ngx_uint_t escape, ngx_variable_value_t *v)
+/* where all is escaped there is no need for variables to be made plain */
+
+static ngx_int_t
+ngx_http_codat_template_value(ngx_http_request_t *r,
+    ngx_http_codat_template_t *template, ngx_uint_t index, ngx_str_t *value)
 {
-    ngx_str_t  text;
+    ngx_int_t                   rc;
+    ngx_http_variable_value_t  *v;
 
-    text.len = v->len;
-    text.data = v->data;
+    if (template->escape != NGX_HTTP_CODAT_ESCAPE_NONE) {
+        rc = ngx_http_codat_variable_exact(r, index, value);
 
+        if (rc != NGX_DECLINED) {
+            return rc;
+        }
+    }
+
+    ngx_str_null(value);
+
+    v = ngx_http_get_flushed_variable(r, index);
+
+    if (v && !v->not_found) {
+        value->len = v->len;
+        value->data = v->data;
+    }
+
+    return NGX_OK;
+}
+
+
+static size_t
+ngx_http_codat_escaped_len(ngx_uint_t escape, ngx_str_t *text)
+{
     switch (escape) {
 
     case NGX_HTTP_CODAT_ESCAPE_JSON:
-        return ngx_codat_json_string_len(&text);
+        return ngx_codat_json_escape_len(text);
 
     case NGX_HTTP_CODAT_ESCAPE_ARGS:
-        return v->len + 2 * ngx_escape_uri(NULL, v->data, v->len,
-                                           NGX_ESCAPE_URI_COMPONENT);
+        return text->len + 2 * ngx_escape_uri(NULL, text->data, text->len,
+                                              NGX_ESCAPE_URI_COMPONENT);
 
     default:
-        return v->len;
+        return text->len;
     }
 }
 
 
 static u_char *
-ngx_http_codat_escaped(u_char *p, ngx_uint_t escape, ngx_variable_value_t *v)
+ngx_http_codat_escaped(u_char *p, ngx_uint_t escape, ngx_str_t *text)
 {
-    u_char     *end;
-    ngx_str_t   text;
-
-    text.len = v->len;
-    text.data = v->data;
-
     switch (escape) {
 
     case NGX_HTTP_CODAT_ESCAPE_JSON:
-
-        /* the quotes are the template's: the string goes without its own */
-
-        end = ngx_codat_json_string(p, &text);
-        ngx_memmove(p, p + 1, (size_t) (end - p) - 2);
-
-        return end - 2;
+        return ngx_codat_json_escape(p, text);
 
     case NGX_HTTP_CODAT_ESCAPE_ARGS:
-        return (u_char *) ngx_escape_uri(p, v->data, v->len,
+        return (u_char *) ngx_escape_uri(p, text->data, text->len,
                                          NGX_ESCAPE_URI_COMPONENT);
 
     default:
-        return ngx_cpymem(p, v->data, v->len);
+        return ngx_cpymem(p, text->data, text->len);
     }
 }
 

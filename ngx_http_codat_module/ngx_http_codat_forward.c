@@ -11,9 +11,6 @@
 #include "ngx_codat_pattern.h"
 
 
-#define NGX_HTTP_CODAT_RETRY_AFTER_LEN  64
-
-
 struct ngx_http_codat_forwarding_s {
     ngx_http_codat_child_t      *children;
     ngx_uint_t                   n;
@@ -305,10 +302,12 @@ ngx_http_codat_forward_retry_after(ngx_http_request_t *sr,
 
         if (h[i].hash
             && h[i].key.len == sizeof("Retry-After") - 1
-            && h[i].value.len <= NGX_HTTP_CODAT_RETRY_AFTER_LEN
             && ngx_strncasecmp(h[i].key.data, (u_char *) "Retry-After",
                                sizeof("Retry-After") - 1)
-               == 0)
+               == 0
+            && (ngx_atotm(h[i].value.data, h[i].value.len) != NGX_ERROR
+                || ngx_parse_http_time(h[i].value.data, h[i].value.len)
+                   != NGX_ERROR))
         {
             ctx->retry_after = h[i].value;
             return;

@@ -14,8 +14,12 @@ static ngx_int_t ngx_http_codat_variables_add_one(ngx_conf_t *cf,
     ngx_uint_t flags);
 static ngx_int_t ngx_http_codat_variable_field(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_codat_field(ngx_http_request_t *r, uintptr_t field,
+    ngx_str_t *value);
 static ngx_int_t ngx_http_codat_variable_tag(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_codat_tag(ngx_http_request_t *r, ngx_str_t *name,
+    ngx_str_t *value);
 static ngx_int_t ngx_http_codat_variable_other(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_codat_variable_set(ngx_http_request_t *r,
@@ -216,27 +220,59 @@ ngx_http_codat_plain(ngx_pool_t *pool, ngx_str_t *text, ngx_str_t *plain)
 }
 
 
+ngx_int_t
+ngx_http_codat_variable_exact(ngx_http_request_t *r, ngx_uint_t index,
+    ngx_str_t *value)
+{
+    ngx_http_variable_t        *v;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+
+    v = (ngx_http_variable_t *) cmcf->variables.elts + index;
+
+    if (v->get_handler == ngx_http_codat_variable_field) {
+        return ngx_http_codat_field(r, v->data, value);
+    }
+
+    if (v->get_handler == ngx_http_codat_variable_tag) {
+        return ngx_http_codat_tag(r, (ngx_str_t *) v->data, value);
+    }
+
+    return NGX_DECLINED;
+}
+
+
 static ngx_int_t
 ngx_http_codat_variable_field(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_str_t              plain;
-    ngx_http_codat_ctx_t  *ctx;
+    ngx_str_t  text;
 
-    ctx = ngx_http_codat_webhook_ctx(r);
-
-    if (ctx == NULL || !ctx->parsed) {
-        ngx_http_codat_variable_null(v);
-        return NGX_OK;
-    }
-
-    if (ngx_http_codat_plain(r->pool, &ctx->event.fields[data], &plain)
-        != NGX_OK)
+    if (ngx_http_codat_field(r, data, &text) != NGX_OK
+        || ngx_http_codat_plain(r->pool, &text, &text) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    return ngx_http_codat_variable_set(r, v, &plain);
+    return ngx_http_codat_variable_set(r, v, &text);
+}
+
+
+static ngx_int_t
+ngx_http_codat_field(ngx_http_request_t *r, uintptr_t field, ngx_str_t *value)
+{
+    ngx_http_codat_ctx_t  *ctx;
+
+    ctx = ngx_http_codat_webhook_ctx(r);
+
+    ngx_str_null(value);
+
+    if (ctx && ctx->parsed) {
+        *value = ctx->event.fields[field];
+    }
+
+    return NGX_OK;
 }
 
 
@@ -244,45 +280,48 @@ static ngx_int_t
 ngx_http_codat_variable_tag(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_str_t *name = (ngx_str_t *) data;
+    ngx_str_t  text;
 
-    ngx_str_t                tag, plain;
+    if (ngx_http_codat_tag(r, (ngx_str_t *) data, &text) != NGX_OK
+        || ngx_http_codat_plain(r->pool, &text, &text) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_codat_variable_set(r, v, &text);
+}
+
+
+static ngx_int_t
+ngx_http_codat_tag(ngx_http_request_t *r, ngx_str_t *name, ngx_str_t *value)
+{
+    ngx_int_t                rc;
+    ngx_str_t                tag;
     ngx_http_codat_ctx_t    *ctx;
-    ngx_codat_json_value_t   value;
+    ngx_codat_json_value_t   member;
 
     ctx = ngx_http_codat_webhook_ctx(r);
 
+    ngx_str_null(value);
+
     if (ctx == NULL || !ctx->parsed || ctx->event.tags.len == 0) {
-        ngx_http_codat_variable_null(v);
         return NGX_OK;
     }
 
     tag.len = name->len - (sizeof("codat_tag_") - 1);
     tag.data = name->data + sizeof("codat_tag_") - 1;
 
-    switch (ngx_codat_json_member(r->pool, &ctx->event.tags, &tag, &value)) {
+    rc = ngx_codat_json_member(r->pool, &ctx->event.tags, &tag, &member);
 
-    case NGX_OK:
-        break;
-
-    case NGX_DECLINED:
-        ngx_http_codat_variable_null(v);
-        return NGX_OK;
-
-    default:
+    if (rc == NGX_ERROR) {
         return NGX_ERROR;
     }
 
-    if (value.type == NGX_CODAT_JSON_NULL) {
-        ngx_http_codat_variable_null(v);
-        return NGX_OK;
+    if (rc == NGX_OK && member.type != NGX_CODAT_JSON_NULL) {
+        *value = member.text;
     }
 
-    if (ngx_http_codat_plain(r->pool, &value.text, &plain) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    return ngx_http_codat_variable_set(r, v, &plain);
+    return NGX_OK;
 }
 
 

@@ -26,6 +26,14 @@ ngx_int_t ngx_http_codat_variables_init(ngx_cycle_t *cycle);
 void ngx_http_codat_variables_changed(ngx_http_request_t *r);
 
 /*
+ * The value behind the index of a variable, as it is in the event, control
+ * characters included.  Returns NGX_OK, NGX_DECLINED if the variable is not
+ * one that is made plain, or NGX_ERROR.
+ */
+ngx_int_t ngx_http_codat_variable_exact(ngx_http_request_t *r,
+    ngx_uint_t index, ngx_str_t *value);
+
+/*
  * Makes text from a payload safe for a header or a log line: control
  * characters become spaces.  The result is the text itself if there are
  * none.  NGX_OK or NGX_ERROR.

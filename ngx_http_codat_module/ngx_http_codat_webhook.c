@@ -35,6 +35,7 @@ static void ngx_http_codat_webhook_scan(ngx_http_request_t *r,
 static void ngx_http_codat_webhook_header(ngx_http_codat_ctx_t *ctx,
     ngx_table_elt_t *h, ngx_str_t *svix);
 static ngx_uint_t ngx_http_codat_webhook_is_json(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_codat_webhook_is_token(ngx_str_t *text);
 static void ngx_http_codat_webhook_cleanup(void *data);
 
 
@@ -627,7 +628,13 @@ ngx_http_codat_webhook_is_json(ngx_http_request_t *r)
     u_char     *end;
     ngx_str_t   type;
 
-    if (r->headers_in.content_type == NULL) {
+    static ngx_str_t  prefix = ngx_string("application/");
+    static ngx_str_t  json = ngx_string("json");
+    static ngx_str_t  suffix = ngx_string("+json");
+
+    if (r->headers_in.content_type == NULL
+        || r->headers_in.content_type->value.len == 0)
+    {
         return 1;
     }
 
@@ -646,24 +653,51 @@ ngx_http_codat_webhook_is_json(ngx_http_request_t *r)
         type.len--;
     }
 
-    if (type.len == 0) {
-        return 1;
+    if (type.len < prefix.len
+        || ngx_strncasecmp(type.data, prefix.data, prefix.len) != 0)
+    {
+        return 0;
     }
 
-    if (type.len == sizeof("application/json") - 1
-        && ngx_strncasecmp(type.data, (u_char *) "application/json", type.len)
-           == 0)
+    type.len -= prefix.len;
+    type.data += prefix.len;
+
+    if (type.len == json.len
+        && ngx_strncasecmp(type.data, json.data, json.len) == 0)
     {
         return 1;
     }
 
-    return type.len > sizeof("application/+json") - 1
-           && ngx_strncasecmp(type.data, (u_char *) "application/",
-                              sizeof("application/") - 1)
-              == 0
-           && ngx_strncasecmp(type.data + type.len - (sizeof("+json") - 1),
-                              (u_char *) "+json", sizeof("+json") - 1)
-              == 0;
+    if (type.len <= suffix.len
+        || ngx_strncasecmp(type.data + type.len - suffix.len, suffix.data,
+                           suffix.len)
+           != 0)
+    {
+        return 0;
+    }
+
+    return ngx_http_codat_webhook_is_token(&type);
+}
+
+
+/* RFC 9110, section 5.6.2 */
+
+static ngx_uint_t
+ngx_http_codat_webhook_is_token(ngx_str_t *text)
+{
+    size_t  i;
+
+    for (i = 0; i < text->len; i++) {
+
+        if (text->data[i] <= 0x20
+            || text->data[i] >= 0x7f
+            || ngx_strchr("\"(),/:;<=>?@[\\]{}", text->data[i]))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 
