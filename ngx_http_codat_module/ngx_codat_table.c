@@ -175,6 +175,9 @@ ngx_codat_delivery_take_locked(ngx_codat_zone_t *zone, ngx_codat_row_t *row,
 {
     if (row->routes != delivery->routes || row->body != delivery->body) {
         row->succeeded = 0;
+
+        ngx_memory_barrier();
+
         row->routes = delivery->routes;
         row->body = delivery->body;
     }
@@ -329,16 +332,16 @@ ngx_codat_delivery_abandoned(ngx_codat_row_t *row, uint32_t now)
 {
     ngx_pid_t  pid;
 
-    if (now > row->touched
-        && now - row->touched >= NGX_CODAT_DELIVERY_LEASE)
-    {
-        return 1;
-    }
-
     pid = (ngx_pid_t) (row->owner >> 32);
 
     if (pid == ngx_pid) {
         return row->owner != ngx_codat_delivery_self();
+    }
+
+    if (now > row->touched
+        && now - row->touched >= NGX_CODAT_DELIVERY_LEASE)
+    {
+        return 1;
     }
 
     return kill(pid, 0) == -1 && ngx_errno == ESRCH;

@@ -97,8 +97,8 @@ typedef struct {
 
 typedef struct {
     ngx_array_t                   formats;   /* ngx_http_codat_format_t * */
-    ngx_array_t                   endpoints; /* ngx_http_codat_endpoint_t */
     ngx_array_t                   variables; /* ngx_uint_t, indices of ours */
+    ngx_uint_t                    used;      /* unsigned  used:1; */
 } ngx_http_codat_main_conf_t;
 
 
@@ -118,19 +118,11 @@ typedef struct {
     ngx_msec_t                    forward_timeout;
 
     ngx_uint_t                    log_level;
-} ngx_http_codat_loc_conf_t;
 
-
-/* a location with codat_webhook, to be checked when all is parsed */
-
-typedef struct {
-    ngx_http_codat_loc_conf_t    *conf;
-    ngx_http_core_srv_conf_t     *cscf;
-    ngx_http_core_loc_conf_t     *clcf;
-    u_char                       *file;
+    u_char                       *file;      /* of codat_webhook */
     ngx_uint_t                    line;
     ngx_uint_t                    clash;     /* unsigned  clash:1; */
-} ngx_http_codat_endpoint_t;
+} ngx_http_codat_loc_conf_t;
 
 
 typedef struct ngx_http_codat_forwarding_s  ngx_http_codat_forwarding_t;
@@ -161,6 +153,7 @@ typedef struct {
 
     ngx_str_t                     replacement; /* of the core's own page */
 
+    unsigned                      gone:1;    /* the client is, over HTTP/2 */
     unsigned                      scanned:1;
     unsigned                      parsed:1;
     unsigned                      answered:1;

@@ -29,8 +29,13 @@ static ngx_table_elt_t *ngx_http_codat_child_header(ngx_http_request_t *r,
     ngx_http_headers_in_t *headers, const ngx_http_codat_name_t *name,
     ngx_str_t *value);
 static void ngx_http_codat_child_named(ngx_http_request_t *sr);
+static void ngx_http_codat_child_refuse(ngx_http_request_t *sr);
+static ngx_int_t ngx_http_codat_child_server_name(ngx_http_request_t *sr);
+static ngx_http_codat_child_t *ngx_http_codat_child_of(ngx_http_request_t *r);
 static ngx_int_t ngx_http_codat_child_done(ngx_http_request_t *sr,
     void *data, ngx_int_t rc);
+static ngx_uint_t ngx_http_codat_child_success(ngx_http_request_t *sr,
+    ngx_http_codat_child_t *child);
 
 
 static const ngx_http_codat_name_t  ngx_http_codat_host = {
@@ -206,6 +211,7 @@ ngx_int_t
 ngx_http_codat_child_start(ngx_http_request_t *r,
     ngx_http_codat_child_t *child)
 {
+    unsigned                    count;
     ngx_http_request_t         *sr;
     ngx_http_headers_in_t       headers;
     ngx_http_request_body_t    *body;
@@ -238,12 +244,20 @@ ngx_http_codat_child_start(ngx_http_request_t *r,
     child->post.handler = ngx_http_codat_child_done;
     child->post.data = child;
 
+    count = r->main->count;
+
     if (ngx_http_subrequest(r, &child->uri, &child->args, &sr, &child->post,
                             NGX_HTTP_SUBREQUEST_BACKGROUND)
         != NGX_OK)
     {
+        /* it may have failed behind the point of counting */
+
+        r->main->count = count & 0xffff;
+
         return NGX_ERROR;
     }
+
+    child->request = sr;
 
     sr->method = NGX_HTTP_POST;
     sr->method_name = method;
@@ -255,15 +269,69 @@ ngx_http_codat_child_start(ngx_http_request_t *r,
         sr->write_event_handler = ngx_http_codat_child_named;
     }
 
+    /* without its captures it would at worst go to a wrong place */
+
+    if (ngx_http_codat_child_server_name(sr) != NGX_OK) {
+        sr->write_event_handler = ngx_http_codat_child_refuse;
+    }
+
     return NGX_OK;
 }
 
 
 /*
- * A list of its own, since the parent's headers hold Codat's credentials.
- * Content-Length is told only in the phase handler: client_max_body_size of
- * the target is about clients, and must not refuse our own event.
+ * Variables are the child's own, lest it sees what was made of the headers
+ * of the webhook.  Captures of a regular expression in server_name are made
+ * once for a request only, so they are made again.
  */
+
+static ngx_int_t
+ngx_http_codat_child_server_name(ngx_http_request_t *sr)
+{
+#if (NGX_PCRE)
+
+    ngx_int_t                  rc;
+    ngx_uint_t                 i;
+    ngx_http_server_name_t    *sn;
+    ngx_http_core_srv_conf_t  *cscf;
+    ngx_http_virtual_names_t  *names;
+
+    names = sr->main->http_connection->addr_conf->virtual_names;
+
+    if (names == NULL || sr->headers_in.server.len == 0) {
+        return NGX_OK;
+    }
+
+    cscf = ngx_http_get_module_srv_conf(sr, ngx_http_core_module);
+    sn = names->regex;
+
+    for (i = 0; i < names->nregex; i++) {
+
+        if (sn[i].server != cscf) {
+            continue;
+        }
+
+        rc = ngx_http_regex_exec(sr, sn[i].regex, &sr->headers_in.server);
+
+        if (rc != NGX_DECLINED) {
+            return rc;
+        }
+    }
+
+#endif
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_codat_child_refuse(ngx_http_request_t *sr)
+{
+    ngx_http_finalize_request(sr, NGX_HTTP_SERVICE_UNAVAILABLE);
+}
+
+
+/* a list of its own, since the parent's headers hold Codat's credentials */
 
 static ngx_int_t
 ngx_http_codat_child_headers(ngx_http_request_t *r,
@@ -448,21 +516,68 @@ ngx_http_codat_child_named(ngx_http_request_t *sr)
 }
 
 
+void
+ngx_http_codat_child_wake(ngx_http_codat_child_t *child)
+{
+    if (child->running && child->held) {
+        (void) ngx_http_post_request(child->request, NULL);
+    }
+}
+
+
 ngx_int_t
-ngx_http_codat_child_phase_handler(ngx_http_request_t *r)
+ngx_http_codat_child_rewrite_handler(ngx_http_request_t *r)
+{
+    if (ngx_http_codat_child_of(r)) {
+        r->headers_in.content_length_n = -1;
+    }
+
+    return NGX_DECLINED;
+}
+
+
+ngx_int_t
+ngx_http_codat_child_preaccess_handler(ngx_http_request_t *r)
 {
     ngx_http_codat_child_t  *child;
 
+    child = ngx_http_codat_child_of(r);
+
+    if (child) {
+        r->headers_in.content_length_n = child->length;
+        child->held = 1;
+    }
+
+    return NGX_DECLINED;
+}
+
+
+ngx_int_t
+ngx_http_codat_child_precontent_handler(ngx_http_request_t *r)
+{
+    ngx_http_codat_child_t  *child;
+
+    child = ngx_http_codat_child_of(r);
+
+    if (child) {
+        child->held = 0;
+    }
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_http_codat_child_t *
+ngx_http_codat_child_of(ngx_http_request_t *r)
+{
     if (r != r->main
         && r->post_subrequest
         && r->post_subrequest->handler == ngx_http_codat_child_done)
     {
-        child = r->post_subrequest->data;
-
-        r->headers_in.content_length_n = child->length;
+        return r->post_subrequest->data;
     }
 
-    return NGX_DECLINED;
+    return NULL;
 }
 
 
@@ -471,9 +586,7 @@ ngx_http_codat_child_is(ngx_http_request_t *r)
 {
     for ( /* void */ ; r != r->main; r = r->parent) {
 
-        if (r->post_subrequest
-            && r->post_subrequest->handler == ngx_http_codat_child_done)
-        {
+        if (ngx_http_codat_child_of(r)) {
             return 1;
         }
     }
@@ -520,13 +633,46 @@ ngx_http_codat_child_done(ngx_http_request_t *sr, void *data, ngx_int_t rc)
                                                : NGX_HTTP_BAD_GATEWAY;
     }
 
+    if (sr->connection->error) {
+
+        /*
+         * The client has gone, over HTTP/2.  The core would end the webhook
+         * with the first of its forwards, and with it the others.
+         */
+
+        child->ctx->gone = 1;
+        sr->connection->error = 0;
+    }
+
     if (child->running) {
         child->running = 0;
-        child->succeeded = (child->status >= NGX_HTTP_OK
-                            && child->status < NGX_HTTP_SPECIAL_RESPONSE);
-
+        child->succeeded = ngx_http_codat_child_success(sr, child) & 1;
         child->ended(sr, child);
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * A page that error_page or X-Accel-Redirect led to, by GET, says nothing of
+ * the event; a named location, which still has it, does.
+ */
+
+static ngx_uint_t
+ngx_http_codat_child_success(ngx_http_request_t *sr,
+    ngx_http_codat_child_t *child)
+{
+    if (child->status < NGX_HTTP_OK
+        || child->status >= NGX_HTTP_SPECIAL_RESPONSE)
+    {
+        return 0;
+    }
+
+    if (sr->method != NGX_HTTP_POST) {
+        child->status = NGX_HTTP_BAD_GATEWAY;
+        return 0;
+    }
+
+    return 1;
 }

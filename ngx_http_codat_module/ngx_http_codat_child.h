@@ -37,8 +37,10 @@ struct ngx_http_codat_child_s {
     off_t                           length;
     ngx_chain_t                    *body;
     ngx_http_post_subrequest_t      post;
+    ngx_http_request_t             *request;    /* once started */
 
     ngx_uint_t                      status;     /* of the answer, or 0 */
+    unsigned                        held:1;     /* limit_req may delay it */
     unsigned                        running:1;
     unsigned                        succeeded:1;
 };
@@ -62,8 +64,20 @@ ngx_int_t ngx_http_codat_child_start(ngx_http_request_t *r,
 /* Whether a request is, or is part of, a forward. */
 ngx_uint_t ngx_http_codat_child_is(ngx_http_request_t *r);
 
-/* The phase handler that gives forwards their Content-Length. */
-ngx_int_t ngx_http_codat_child_phase_handler(ngx_http_request_t *r);
+/*
+ * Lets a child go on that a delay in the PREACCESS phase holds up: the timer
+ * of the connection, which ends the delay, wakes the webhook only.
+ */
+void ngx_http_codat_child_wake(ngx_http_codat_child_t *child);
+
+/*
+ * Phase handlers.  client_max_body_size of the target is about clients, so
+ * the length of the body is hidden while locations are looked for, and told
+ * behind that; and "held" is true between PREACCESS and PRECONTENT.
+ */
+ngx_int_t ngx_http_codat_child_rewrite_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_codat_child_preaccess_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_codat_child_precontent_handler(ngx_http_request_t *r);
 
 
 #endif /* _NGX_HTTP_CODAT_CHILD_H_INCLUDED_ */

@@ -21,8 +21,8 @@ typedef struct {
 
 static char *ngx_http_codat_zone_size(ngx_conf_t *cf, ngx_str_t *name,
     ssize_t *size);
-static ngx_int_t ngx_http_codat_check_endpoint(ngx_conf_t *cf,
-    ngx_http_codat_endpoint_t *endpoint);
+static char *ngx_http_codat_check_endpoint(ngx_conf_t *cf,
+    ngx_http_codat_loc_conf_t *cdlcf, ngx_http_core_loc_conf_t *clcf);
 
 
 void *
@@ -38,9 +38,6 @@ ngx_http_codat_create_main_conf(ngx_conf_t *cf)
     if (ngx_array_init(&cdmcf->formats, cf->pool, 4,
                        sizeof(ngx_http_codat_format_t *))
         != NGX_OK
-        || ngx_array_init(&cdmcf->endpoints, cf->pool, 4,
-                          sizeof(ngx_http_codat_endpoint_t))
-           != NGX_OK
         || ngx_array_init(&cdmcf->variables, cf->pool, 8, sizeof(ngx_uint_t))
            != NGX_OK)
     {
@@ -72,6 +69,9 @@ ngx_http_codat_create_loc_conf(ngx_conf_t *cf)
      *     cdlcf->kinds = 0;
      *     cdlcf->clients = NULL;
      *     cdlcf->forwards = NULL;
+     *     cdlcf->file = NULL;
+     *     cdlcf->line = 0;
+     *     cdlcf->clash = 0;
      */
 
     cdlcf->satisfy = NGX_CONF_UNSET_UINT;
@@ -118,16 +118,90 @@ ngx_http_codat_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->server = prev->server;
         conf->location = prev->location;
         conf->forwards = prev->forwards;
+        conf->file = prev->file;
+        conf->line = prev->line;
+        conf->clash = (clcf->handler != NULL);
 
-        clcf->handler = ngx_http_codat_webhook_handler;
+        if (clcf->handler == NULL) {
+            clcf->handler = ngx_http_codat_webhook_handler;
+        }
     }
 
-    if (conf->forwards && conf->zone == NULL) {
+    if (conf->zone) {
+        return ngx_http_codat_check_endpoint(cf, conf, clcf);
+    }
+
+    if (conf->forwards) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"codat_forward\" in location \"%V\" has no effect "
                       "without \"codat_webhook\" in the same location",
                       &clcf->name);
         return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/*
+ * What only the whole configuration can tell.  Here and not in
+ * postconfiguration, which must not fail: it would leave the chains of
+ * filters half made in a master that goes on with the old configuration.
+ */
+
+static char *
+ngx_http_codat_check_endpoint(ngx_conf_t *cf,
+    ngx_http_codat_loc_conf_t *cdlcf, ngx_http_core_loc_conf_t *clcf)
+{
+    ngx_uint_t                 i;
+    ngx_http_codat_forward_t  *forwards;
+    ngx_http_core_srv_conf_t  *cscf;
+
+    cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+
+    cdlcf->server = cscf->server_name;
+
+    if (cdlcf->zone->data == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"codat_webhook\" names a zone \"%V\" that no "
+                      "\"codat_zone zone=%V:SIZE;\" declares in %s:%ui",
+                      &cdlcf->zone->shm.name, &cdlcf->zone->shm.name,
+                      cdlcf->file, cdlcf->line);
+        return NGX_CONF_ERROR;
+    }
+
+    /* the handler may have been set before ours and behind it */
+
+    if (cdlcf->clash || clcf->handler != ngx_http_codat_webhook_handler) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"codat_webhook\" shares its location with another "
+                      "handler, such as \"proxy_pass\", which belongs into "
+                      "the location of a \"codat_forward\" in %s:%ui",
+                      cdlcf->file, cdlcf->line);
+        return NGX_CONF_ERROR;
+    }
+
+    if (cdlcf->credentials == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"codat_webhook\" has no \"codat_credential\", "
+                      "\"codat_credential none;\" opens it on purpose in "
+                      "%s:%ui", cdlcf->file, cdlcf->line);
+        return NGX_CONF_ERROR;
+    }
+
+    if (cdlcf->forwards == NULL) {
+        return NGX_CONF_OK;
+    }
+
+    forwards = cdlcf->forwards->elts;
+
+    for (i = 0; i < cdlcf->forwards->nelts; i++) {
+
+        if (ngx_http_codat_conf_check_forward(cf, cdlcf, &forwards[i])
+            != NGX_OK)
+        {
+            return NGX_CONF_ERROR;
+        }
     }
 
     return NGX_CONF_OK;
@@ -346,7 +420,6 @@ ngx_http_codat_webhook(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_str_t                   *arg, name, delivery;
     ngx_uint_t                   i;
     ngx_http_core_loc_conf_t    *clcf;
-    ngx_http_codat_endpoint_t   *endpoint;
     ngx_http_codat_main_conf_t  *cdmcf;
 
     if (cdlcf->zone) {
@@ -401,26 +474,17 @@ ngx_http_codat_webhook(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     cdmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_codat_module);
 
-    endpoint = ngx_array_push(&cdmcf->endpoints);
-    if (endpoint == NULL) {
-        return NGX_CONF_ERROR;
-    }
+    cdmcf->used = 1;
 
-    endpoint->conf = cdlcf;
-    endpoint->cscf = ngx_http_conf_get_module_srv_conf(cf,
-                                                       ngx_http_core_module);
-    endpoint->file = cf->conf_file->file.name.data;
-    endpoint->line = cf->conf_file->line;
+    cdlcf->file = cf->conf_file->file.name.data;
+    cdlcf->line = cf->conf_file->line;
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
-    /* what comes behind us is found out in the end */
-
-    endpoint->clcf = clcf;
-    endpoint->clash = (clcf->handler != NULL);
+    cdlcf->clash = (clcf->handler != NULL);
+    cdlcf->location = clcf->name;
 
     clcf->handler = ngx_http_codat_webhook_handler;
-    cdlcf->location = clcf->name;
 
     return NGX_CONF_OK;
 }
@@ -557,85 +621,4 @@ ngx_http_codat_set_msec(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return NGX_CONF_OK;
-}
-
-
-ngx_int_t
-ngx_http_codat_conf_check(ngx_conf_t *cf)
-{
-    ngx_uint_t                   i;
-    ngx_http_codat_endpoint_t   *endpoints;
-    ngx_http_codat_main_conf_t  *cdmcf;
-
-    cdmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_codat_module);
-
-    endpoints = cdmcf->endpoints.elts;
-
-    for (i = 0; i < cdmcf->endpoints.nelts; i++) {
-
-        if (ngx_http_codat_check_endpoint(cf, &endpoints[i]) != NGX_OK) {
-            return NGX_ERROR;
-        }
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_codat_check_endpoint(ngx_conf_t *cf,
-    ngx_http_codat_endpoint_t *endpoint)
-{
-    ngx_uint_t                  i;
-    ngx_http_codat_forward_t   *forwards;
-    ngx_http_codat_loc_conf_t  *cdlcf;
-
-    cdlcf = endpoint->conf;
-    cdlcf->server = endpoint->cscf->server_name;
-
-    if (cdlcf->zone->data == NULL) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"codat_webhook\" names a zone \"%V\" that no "
-                      "\"codat_zone zone=%V:SIZE;\" declares in %s:%ui",
-                      &cdlcf->zone->shm.name, &cdlcf->zone->shm.name,
-                      endpoint->file, endpoint->line);
-        return NGX_ERROR;
-    }
-
-    if (endpoint->clash
-        || endpoint->clcf->handler != ngx_http_codat_webhook_handler)
-    {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"codat_webhook\" shares its location with another "
-                      "handler, such as \"proxy_pass\", which belongs into "
-                      "the location of a \"codat_forward\" in %s:%ui",
-                      endpoint->file, endpoint->line);
-        return NGX_ERROR;
-    }
-
-    if (cdlcf->credentials == NULL) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"codat_webhook\" has no \"codat_credential\", "
-                      "\"codat_credential none;\" opens it on purpose in "
-                      "%s:%ui", endpoint->file, endpoint->line);
-        return NGX_ERROR;
-    }
-
-    if (cdlcf->forwards == NULL) {
-        return NGX_OK;
-    }
-
-    forwards = cdlcf->forwards->elts;
-
-    for (i = 0; i < cdlcf->forwards->nelts; i++) {
-
-        if (ngx_http_codat_conf_check_forward(cf, endpoint,
-                                              &forwards[i])
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-    }
-
-    return NGX_OK;
 }

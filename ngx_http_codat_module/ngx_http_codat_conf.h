@@ -44,11 +44,5 @@ ngx_int_t ngx_http_codat_take(ngx_conf_t *cf, ngx_str_t *arg,
 char *ngx_http_codat_invalid(ngx_conf_t *cf, ngx_str_t *arg,
     const char *allowed);
 
-/*
- * Checks what only the whole configuration can tell: that zones, named
- * locations and formats exist.  Returns NGX_OK or NGX_ERROR, logged.
- */
-ngx_int_t ngx_http_codat_conf_check(ngx_conf_t *cf);
-
 
 #endif /* _NGX_HTTP_CODAT_CONF_H_INCLUDED_ */

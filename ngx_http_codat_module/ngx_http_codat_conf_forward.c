@@ -19,7 +19,7 @@ static char *ngx_http_codat_forward_option(ngx_conf_t *cf,
     ngx_http_codat_forward_t *forward, ngx_str_t *arg);
 static ngx_int_t ngx_http_codat_compile(ngx_conf_t *cf, ngx_str_t *text,
     ngx_http_complex_value_t **value);
-static ngx_uint_t ngx_http_codat_named_exists(ngx_http_core_srv_conf_t *cscf,
+static ngx_uint_t ngx_http_codat_named_exists(ngx_conf_t *cf,
     ngx_str_t *name);
 
 
@@ -262,7 +262,7 @@ ngx_http_codat_compile(ngx_conf_t *cf, ngx_str_t *text,
 
 ngx_int_t
 ngx_http_codat_conf_check_forward(ngx_conf_t *cf,
-    ngx_http_codat_endpoint_t *endpoint, ngx_http_codat_forward_t *forward)
+    ngx_http_codat_loc_conf_t *cdlcf, ngx_http_codat_forward_t *forward)
 {
     ngx_http_codat_main_conf_t  *cdmcf;
 
@@ -277,17 +277,17 @@ ngx_http_codat_conf_check_forward(ngx_conf_t *cf,
                       "\"%V\", \"cloudevents\", \"raw\" or the name of a "
                       "\"codat_format\" is expected, in the location of "
                       "%s:%ui", &forward->target, &forward->format_name,
-                      endpoint->file, endpoint->line);
+                      cdlcf->file, cdlcf->line);
         return NGX_ERROR;
     }
 
     if (forward->named.len
-        && !ngx_http_codat_named_exists(endpoint->cscf, &forward->named))
+        && !ngx_http_codat_named_exists(cf, &forward->named))
     {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"codat_forward\" names a location \"%V\" that this "
                       "server does not have, in the location of %s:%ui",
-                      &forward->named, endpoint->file, endpoint->line);
+                      &forward->named, cdlcf->file, cdlcf->line);
         return NGX_ERROR;
     }
 
@@ -295,19 +295,35 @@ ngx_http_codat_conf_check_forward(ngx_conf_t *cf,
 }
 
 
-static ngx_uint_t
-ngx_http_codat_named_exists(ngx_http_core_srv_conf_t *cscf, ngx_str_t *name)
-{
-    ngx_http_core_loc_conf_t  **clcfp;
+/* the array of named locations is made only when all is merged */
 
-    if (cscf->named_locations == NULL) {
+static ngx_uint_t
+ngx_http_codat_named_exists(ngx_conf_t *cf, ngx_str_t *name)
+{
+    ngx_queue_t                *locations, *q;
+    ngx_http_core_srv_conf_t   *cscf;
+    ngx_http_core_loc_conf_t   *clcf;
+    ngx_http_location_queue_t  *lq;
+
+    cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+
+    clcf = cscf->ctx->loc_conf[ngx_http_core_module.ctx_index];
+    locations = clcf->locations;
+
+    if (locations == NULL) {
         return 0;
     }
 
-    for (clcfp = cscf->named_locations; *clcfp; clcfp++) {
+    for (q = ngx_queue_head(locations);
+         q != ngx_queue_sentinel(locations);
+         q = ngx_queue_next(q))
+    {
+        lq = (ngx_http_location_queue_t *) q;
+        clcf = lq->exact ? lq->exact : lq->inclusive;
 
-        if (name->len == (*clcfp)->name.len
-            && ngx_strncmp(name->data, (*clcfp)->name.data, name->len) == 0)
+        if (clcf->named
+            && clcf->name.len == name->len
+            && ngx_strncmp(clcf->name.data, name->data, name->len) == 0)
         {
             return 1;
         }

@@ -21,7 +21,7 @@ char *ngx_http_codat_forward(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
  * parsed.  Returns NGX_OK or NGX_ERROR, logged.
  */
 ngx_int_t ngx_http_codat_conf_check_forward(ngx_conf_t *cf,
-    ngx_http_codat_endpoint_t *endpoint, ngx_http_codat_forward_t *forward);
+    ngx_http_codat_loc_conf_t *cdlcf, ngx_http_codat_forward_t *forward);
 
 
 #endif /* _NGX_HTTP_CODAT_CONF_FORWARD_H_INCLUDED_ */

@@ -39,7 +39,7 @@ ngx_http_codat_problem_e
 ngx_http_codat_credential_headers(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx, ngx_str_t *detail)
 {
-    ngx_http_codat_problem_e    problem, authorization;
+    ngx_http_codat_problem_e    authorization;
     ngx_http_codat_loc_conf_t  *cdlcf;
 
     cdlcf = ngx_http_get_module_loc_conf(r, ngx_http_codat_module);
@@ -99,9 +99,7 @@ ngx_http_codat_credential_headers(ngx_http_request_t *r,
         return authorization;
     }
 
-    problem = ngx_http_codat_signature_headers(r, ctx, cdlcf, detail);
-
-    return problem;
+    return ngx_http_codat_signature_headers(r, ctx, cdlcf, detail);
 }
 
 
@@ -251,6 +249,19 @@ ngx_http_codat_signature_key(ngx_http_request_t *r,
     }
 
     key = ngx_codat_sign_key_create(r->pool, secret, &err);
+
+    if (key
+        && key->mac
+        && key->len < NGX_CODAT_SIGN_KEY_MIN
+        && (secret->len < sizeof("whsec_") - 1
+            || ngx_strncmp(secret->data, "whsec_", sizeof("whsec_") - 1)
+               != 0))
+    {
+        /* a word such as "none" in a map is base64 too */
+
+        key = NULL;
+        err = "is too short for one without \"whsec_\"";
+    }
 
     if (key == NULL && err) {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,

@@ -29,6 +29,9 @@ static ngx_int_t ngx_http_codat_forward_render(ngx_http_request_t *r,
     ngx_http_codat_child_t *child);
 static void ngx_http_codat_forward_ended(ngx_http_request_t *sr,
     ngx_http_codat_child_t *child);
+static void ngx_http_codat_forward_release(ngx_http_codat_ctx_t *ctx);
+static void ngx_http_codat_forward_undelay(ngx_http_codat_ctx_t *ctx);
+static void ngx_http_codat_forward_wake(ngx_http_codat_forwarding_t *set);
 static void ngx_http_codat_forward_retry_after(ngx_http_request_t *sr,
     ngx_http_codat_ctx_t *ctx);
 static void ngx_http_codat_forward_timeout_handler(ngx_event_t *ev);
@@ -267,9 +270,38 @@ ngx_http_codat_forward_ended(ngx_http_request_t *sr,
         return;
     }
 
-    if (set->running == 0 && !set->accepted) {
-        ngx_codat_delivery_release(ctx->zone, &ctx->delivery, 0);
+    ngx_http_codat_forward_release(ctx);
+}
+
+
+/*
+ * Gives the claim back once nothing required is under way.  Optional ones
+ * that still are count as done: the message is not held up for them, and is
+ * not sent to them twice.
+ */
+
+static void
+ngx_http_codat_forward_release(ngx_http_codat_ctx_t *ctx)
+{
+    ngx_uint_t                    i;
+    ngx_http_codat_child_t       *child;
+    ngx_http_codat_forwarding_t  *set;
+
+    set = ctx->forwarding;
+
+    if (set->waiting && !set->accepted) {
+        return;
     }
+
+    for (i = 0; i < set->n; i++) {
+        child = &set->children[i];
+
+        if (child->running) {
+            ctx->delivery.succeeded |= child->bit;
+        }
+    }
+
+    ngx_codat_delivery_release(ctx->zone, &ctx->delivery, set->accepted);
 }
 
 
@@ -341,7 +373,51 @@ ngx_http_codat_forward_timeout_handler(ngx_event_t *ev)
 ngx_uint_t
 ngx_http_codat_forward_ready(ngx_http_codat_ctx_t *ctx)
 {
-    return ctx->forwarding->waiting == 0 || ctx->forwarding->late;
+    ngx_http_codat_forwarding_t  *set;
+
+    set = ctx->forwarding;
+
+    if (set->waiting == 0 || set->late) {
+        return 1;
+    }
+
+    if (!ctx->request->connection->write->delayed) {
+        ngx_http_codat_forward_wake(set);
+    }
+
+    return 0;
+}
+
+
+static void
+ngx_http_codat_forward_wake(ngx_http_codat_forwarding_t *set)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < set->n; i++) {
+        ngx_http_codat_child_wake(&set->children[i]);
+    }
+}
+
+
+/*
+ * A delay of limit_req in a forward is one of the connection, which the
+ * answer must not wait for, and which would end with it unnoticed.
+ */
+
+static void
+ngx_http_codat_forward_undelay(ngx_http_codat_ctx_t *ctx)
+{
+    ngx_event_t  *wev;
+
+    wev = ctx->request->connection->write;
+
+    if (ctx->forwarding->running && wev->delayed && wev->timer_set) {
+        wev->delayed = 0;
+        ngx_del_timer(wev);
+
+        ngx_http_codat_forward_wake(ctx->forwarding);
+    }
 }
 
 
@@ -398,9 +474,8 @@ ngx_http_codat_forward_result(ngx_http_codat_ctx_t *ctx, ngx_str_t **target,
         ctx->request->keepalive = 0;
     }
 
-    if (set->accepted || set->running == 0) {
-        ngx_codat_delivery_release(ctx->zone, &ctx->delivery, set->accepted);
-    }
+    ngx_http_codat_forward_undelay(ctx);
+    ngx_http_codat_forward_release(ctx);
 
     return result;
 }

@@ -113,6 +113,17 @@ static ngx_command_t  ngx_http_codat_commands[] = {
 };
 
 
+static struct {
+    ngx_http_phases      phase;
+    ngx_http_handler_pt  handler;
+} ngx_http_codat_phases[] = {
+    { NGX_HTTP_SERVER_REWRITE_PHASE, ngx_http_codat_child_rewrite_handler },
+    { NGX_HTTP_PREACCESS_PHASE, ngx_http_codat_child_preaccess_handler },
+    { NGX_HTTP_PRECONTENT_PHASE, ngx_http_codat_child_precontent_handler },
+    { 0, NULL }
+};
+
+
 static ngx_http_module_t  ngx_http_codat_module_ctx = {
     ngx_http_codat_preconfiguration,       /* preconfiguration */
     ngx_http_codat_postconfiguration,      /* postconfiguration */
@@ -154,30 +165,33 @@ ngx_http_codat_preconfiguration(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_codat_postconfiguration(ngx_conf_t *cf)
 {
+    ngx_uint_t                   i;
     ngx_http_handler_pt         *h;
     ngx_http_core_main_conf_t   *cmcf;
     ngx_http_codat_main_conf_t  *cdmcf;
 
+    /* whatever follows: an old configuration may still need the filters */
+
+    ngx_http_codat_filter_init();
+
     cdmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_codat_module);
 
-    if (ngx_http_codat_conf_check(cf) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    if (cdmcf->endpoints.nelts == 0) {
+    if (!cdmcf->used) {
         return NGX_OK;
     }
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 
-    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PREACCESS_PHASE].handlers);
-    if (h == NULL) {
-        return NGX_ERROR;
+    for (i = 0; ngx_http_codat_phases[i].handler; i++) {
+
+        h = ngx_array_push(
+                    &cmcf->phases[ngx_http_codat_phases[i].phase].handlers);
+        if (h == NULL) {
+            return NGX_ERROR;
+        }
+
+        *h = ngx_http_codat_phases[i].handler;
     }
-
-    *h = ngx_http_codat_child_phase_handler;
-
-    ngx_http_codat_filter_init();
 
     return NGX_OK;
 }

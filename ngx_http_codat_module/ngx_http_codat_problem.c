@@ -381,6 +381,10 @@ ngx_http_codat_set_body(ngx_http_request_t *r, ngx_uint_t status,
     r->headers_out.content_type_len = type->len;
     r->headers_out.content_type_lowcase = NULL;
 
+    /* If-Match and the like are not for an answer to POST */
+
+    r->disable_not_modified = 1;
+
     /* neither a page of the core's nor a filter's idea of one remains */
 
     ngx_str_null(&r->headers_out.charset);

@@ -191,29 +191,34 @@ ngx_http_codat_variables_changed(ngx_http_request_t *r)
 ngx_int_t
 ngx_http_codat_plain(ngx_pool_t *pool, ngx_str_t *text, ngx_str_t *plain)
 {
-    size_t  i;
+    size_t   i, len;
+    u_char  *p, *data;
+
+    len = text->len;
+    data = text->data;
 
     *plain = *text;
 
-    for (i = 0; i < text->len; i++) {
+    for (i = 0; i < len; i++) {
 
-        if (text->data[i] < 0x20 || text->data[i] == 0x7f) {
+        if (data[i] < 0x20 || data[i] == 0x7f) {
             break;
         }
     }
 
-    if (i == text->len) {
+    if (i == len) {
         return NGX_OK;
     }
 
-    plain->data = ngx_pnalloc(pool, text->len);
-    if (plain->data == NULL) {
+    p = ngx_pnalloc(pool, len);
+    if (p == NULL) {
         return NGX_ERROR;
     }
 
-    for (i = 0; i < text->len; i++) {
-        plain->data[i] = (text->data[i] < 0x20 || text->data[i] == 0x7f)
-                         ? ' ' : text->data[i];
+    plain->data = p;
+
+    for (i = 0; i < len; i++) {
+        *p++ = (data[i] < 0x20 || data[i] == 0x7f) ? ' ' : data[i];
     }
 
     return NGX_OK;

@@ -36,7 +36,7 @@ ngx_int_t ngx_http_codat_variable_exact(ngx_http_request_t *r,
 /*
  * Makes text from a payload safe for a header or a log line: control
  * characters become spaces.  The result is the text itself if there are
- * none.  NGX_OK or NGX_ERROR.
+ * none; both may be the same string.  NGX_OK or NGX_ERROR.
  */
 ngx_int_t ngx_http_codat_plain(ngx_pool_t *pool, ngx_str_t *text,
     ngx_str_t *plain);

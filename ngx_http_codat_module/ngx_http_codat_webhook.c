@@ -386,7 +386,8 @@ ngx_http_codat_webhook_claim(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
     if (delivery->changed) {
         ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
                       "codat: an id that was seen before came with another "
-                      "body");
+                      "body, id: \"%*s\"", ngx_min(ctx->key.len, 64),
+                      ctx->key.data);
     }
 
     switch (rc) {
@@ -442,6 +443,8 @@ ngx_http_codat_webhook_forward(ngx_http_request_t *r,
         return ngx_http_codat_webhook_answer(r, ctx);
 
     default:
+        ngx_http_codat_forward_abandon(ctx);
+
         return ngx_http_codat_problem(r, ctx, NGX_HTTP_CODAT_UNAVAILABLE,
                                       "the forwards can't be started");
     }
@@ -459,6 +462,10 @@ ngx_http_codat_webhook_resume(ngx_http_request_t *r)
 
     if (ctx->answered || !ngx_http_codat_forward_ready(ctx)) {
         return;
+    }
+
+    if (ctx->gone) {
+        r->connection->error = 1;
     }
 
     (void) ngx_http_codat_webhook_answer(r, ctx);

@@ -373,25 +373,25 @@ invalid number of arguments in "codat_zone" directive
 === TEST 39: codat_zone: store=sqlite is not there yet
 --- zone: zone=codat:1m store=sqlite:/var/lib/codat.db
 --- emerg
-"codat_zone" has a "store" that this version does not have, only store=off is allowed
+"codat_zone" has a store "sqlite" that this version does not have, only store=off is allowed
 
 
 === TEST 40: codat_zone: store=redis is not there yet
 --- zone: zone=codat:1m store=redis://codat:pa55@127.0.0.1:6379/0
 --- emerg
-"codat_zone" has a "store" that this version does not have, only store=off is allowed
+"codat_zone" has a store "redis" that this version does not have, only store=off is allowed
 
 
 === TEST 41: codat_zone: store=on is not there yet
 --- zone: zone=codat:1m store=on
 --- emerg
-"codat_zone" has a "store" that this version does not have, only store=off is allowed
+"codat_zone" has a store "on" that this version does not have, only store=off is allowed
 
 
 === TEST 42: codat_zone: store=file is not there yet
 --- zone: zone=codat:1m store=file
 --- emerg
-"codat_zone" has a "store" that this version does not have, only store=off is allowed
+"codat_zone" has a store "file" that this version does not have, only store=off is allowed
 
 
 === TEST 43: codat_zone: the same zone twice

@@ -21,7 +21,8 @@ my $http = "codat_zone zone=codat:1m dedupe=off;
                 three $public;
                 four  n0t-base64!;
                 five  whsec_;
-                six   c2hvcnQ=;
+                six   whsec_c2hvcnQ=;
+                seven c2hvcnQ=;
             }
             map \$http_x_codat_clientid \$token { one t0ken-1; two t0ken-2; }
             map \$http_x_codat_clientid \$user { one me:pa55; two me:; three :pa55; four me; }
