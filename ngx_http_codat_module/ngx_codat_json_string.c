@@ -3,7 +3,8 @@
  * Copyright (C) the authors of the Codat module
  *
  * Ring 0.  Owns the bytes of JSON strings: what is UTF-8, decoding escapes
- * and writing them, names that stand for keys.  Allocates nothing; must not know what a JSON text is.
+ * and writing them, names that stand for keys.  Allocates nothing; must not
+ * know what a JSON text is.
  */
 
 

@@ -353,7 +353,8 @@ ngx_http_codat_child_headers(ngx_http_request_t *r,
     }
 
     if (r->headers_in.host) {
-        headers->host = ngx_http_codat_child_header(r, headers, &ngx_http_codat_host,
+        headers->host = ngx_http_codat_child_header(r, headers,
+                                              &ngx_http_codat_host,
                                               &r->headers_in.host->value);
         if (headers->host == NULL) {
             return NGX_ERROR;

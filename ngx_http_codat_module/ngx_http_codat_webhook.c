@@ -256,7 +256,8 @@ ngx_http_codat_webhook_process(ngx_http_request_t *r,
     }
 
     if (forwards == 0) {
-        return ngx_http_codat_accept(r, ctx, NGX_HTTP_OK, &ngx_http_codat_accepted);
+        return ngx_http_codat_accept(r, ctx, NGX_HTTP_OK,
+                                     &ngx_http_codat_accepted);
     }
 
     return ngx_http_codat_webhook_forward(r, ctx);
@@ -487,7 +488,8 @@ ngx_http_codat_webhook_answer(ngx_http_request_t *r,
     switch (result) {
 
     case NGX_HTTP_CODAT_FORWARDED:
-        return ngx_http_codat_accept(r, ctx, NGX_HTTP_OK, &ngx_http_codat_accepted);
+        return ngx_http_codat_accept(r, ctx, NGX_HTTP_OK,
+                                     &ngx_http_codat_accepted);
 
     case NGX_HTTP_CODAT_FORWARD_LATE:
         return ngx_http_codat_problem(r, ctx, NGX_HTTP_CODAT_FORWARD_TIMEOUT,

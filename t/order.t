@@ -3,7 +3,7 @@
 use lib 't/lib';
 use Test::Nginx::Socket 'no_plan';
 use CodatTest;
-use JSON::PP ();
+use CodatTest::Blocks;
 
 our $secret = 'whsec_b25lIHNlY3JldCBvZiAzMiBieXRlcyBsZW5ndGggIQ==';
 our $other = 'whsec_b3RoZXIgc2VjcmV0IG9mIDMyIGJ5dGVzIGxlbmd0aCE=';
@@ -68,89 +68,7 @@ my $config = "location /webhook { codat_webhook zone=codat; codat_client mine;
                                   client_max_body_size 2k;
                                   client_body_buffer_size 512; }";
 
-# A block says with "--- problem: CODE" (one per request where there are
-# several, empty for those that are accepted) what was refused: the body, its
-# type and one line of the log are checked, at the level of "--- refused_at".
-# "--- detail" is a pattern for the detail.  Nothing else is logged but what
-# "--- logged" is a pattern for.  Secrets never show up.
-
-my @quiet = ('[alert]', '[crit]', '[emerg]', 'open socket', @secrets);
-my $logged;
-
-master_on();
-log_level('info');
-
-sub of {
-    my ($block, $section, $n) = @_;
-    my $value = $block->$section;
-
-    return ref $value eq 'ARRAY' ? $value->[$n] : $value;
-}
-
-add_block_preprocessor(sub {
-    my $block = shift;
-
-    $block->set_value(http_config => $http) if !defined $block->http_config;
-    $block->set_value(config => $config) if !defined $block->config;
-    $block->set_value(no_error_log => \@quiet) if !defined $block->no_error_log;
-    $block->set_value(no_shutdown_error_log => \@quiet);
-
-    my $list = $block->pipelined_requests // $block->request;
-    my $requests = ref $list ? @$list : 1;
-    my @headers = map {
-        my $problem = of($block, 'problem', $_) ? 'problem+' : '';
-        my $given = of($block, 'response_headers', $_) // '';
-        $given =~ /^Content-Type:/m ? $given
-            : "Content-Type: application/${problem}json\n$given";
-    } 0 .. $requests - 1;
-
-    $block->set_value(response_headers => $requests > 1 ? \@headers
-                                                        : $headers[0]);
-});
-
-add_response_body_check(sub {
-    my ($block, $body, $n, $repeated) = @_;
-    my $name = $block->name;
-    my $code = of($block, 'problem', $n);
-
-    open(my $log, '<', server_root() . '/logs/error.log') or die "log: $!\n";
-    my $more = $n || $repeated || $ENV{TEST_NGINX_USE_HUP};
-    seek($log, $more ? $logged // 0 : 0, 0);
-    my @lines = grep { !/\[(?:info|notice)\]/ || /codat:/ }
-        grep { !/"codat_credential none"/ } <$log>;
-    $logged = tell($log);
-
-    if (my $expected = of($block, 'logged', $n)) {
-        ok(@lines && $lines[0] =~ /$expected/, "$name - logged ($n)")
-            or diag(@lines);
-        shift @lines while @lines && $lines[0] =~ /$expected/;
-    }
-
-    if (!$code) {
-        is(CORE::join('', @lines), '', "$name - log ($n)")
-            if !$block->pipelined_requests;
-        return;
-    }
-
-    my $status = of($block, 'error_code', $n);
-    my $detail = of($block, 'detail', $n) // '\w';
-    my $level = of($block, 'refused_at', $n) // 'error';
-    my $json = eval { JSON::PP->new->utf8->decode($body) } // {};
-    my $said = $json->{detail} // '';
-
-    is_deeply([CORE::sort keys %$json], [qw(code detail status title)],
-              "$name - keys ($n)");
-    is("$json->{status} $json->{code}", "$status $code", "$name - code ($n)");
-    like($json->{title}, qr/^[A-Z].*\w$/, "$name - title ($n)");
-    like($said, qr/$detail/, "$name - detail ($n)");
-
-    return if $block->pipelined_requests;
-
-    is(scalar @lines, 1, "$name - one line of log ($n)") or diag(@lines);
-    like($lines[0] // '', qr/\ \[$level\]\ \S+\ \*\d+\ codat:\ webhook\ refused,
-                             \ code:\ $code,\ \Q$said\E,\ id:\ "/x,
-         "$name - log ($n)");
-});
+webhook_blocks(http => $http, config => $config, secrets => \@secrets);
 
 
 run_tests();
