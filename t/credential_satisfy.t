@@ -93,7 +93,6 @@ my $config = "location /all { codat_webhook zone=codat; $both }
 
 webhook_blocks(http => $http, config => $config, secrets => \@secrets);
 
-
 run_tests();
 
 __DATA__

@@ -41,7 +41,6 @@ my $config = 'location /webhook { codat_webhook zone=codat;
 
 webhook_blocks(http => $http, config => $config, secrets => \@secrets);
 
-
 run_tests();
 
 __DATA__

@@ -173,7 +173,6 @@ no_long_string();
 webhook_blocks(http => $http, config => $config, secrets => \@secrets,
                suppress_stderr => 1);
 
-
 run_tests();
 
 __DATA__

@@ -18,7 +18,6 @@ my $config = "location /open { codat_webhook zone=codat;
 webhook_blocks(http => $http, config => $config, secrets => \@secrets,
                suppress_stderr => 1);
 
-
 run_tests();
 
 __DATA__

@@ -70,7 +70,6 @@ my $config = "location /webhook { codat_webhook zone=codat; codat_client mine;
 
 webhook_blocks(http => $http, config => $config, secrets => \@secrets);
 
-
 run_tests();
 
 __DATA__

@@ -71,7 +71,7 @@ sub webhook_blocks {
         prepare(shift, \@quiet, %opt);
     });
 
-    Test::Nginx::Util::add_response_body_check(sub {
+    Test::Nginx::Socket::add_response_body_check(sub {
         my ($block, $body, $n, $repeated) = @_;
 
         # the log goes on where the next request is sent to the same nginx
