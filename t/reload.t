@@ -6,6 +6,7 @@ use warnings;
 
 use lib 't/lib';
 use CodatTest;
+use File::Temp ();
 use Test::More;
 use Time::HiRes qw(time sleep);
 
@@ -33,9 +34,23 @@ my %headers = (Authorization => 'Bearer sesame',
                'Content-Type' => 'application/json');
 
 
+my $tls = eval { require IO::Socket::SSL; 1 };
+my $certificates = File::Temp->newdir;
+my $certificate = '';
+
+if ($tls) {
+    my ($crt, $key) = make_cert($certificates->dirname);
+    $certificate = "ssl_certificate $crt; ssl_certificate_key $key;";
+}
+
+$server .= $certificate;
+
+
 sub start {
     return CodatTest::Nginx->new(
         level => 'info', workers => shift // 1,
+        listen => ['127.0.0.1:{{port}}',
+                   $tls ? '127.0.0.1:{{port1}} ssl' : ()],
         conf => { http => $http, server => $server })->start;
 }
 
@@ -65,19 +80,19 @@ sub result {
 sub deliver { result(send_to(@_)) }
 
 
-# The module's filters were put in front of the chain before its checks, or
-# not at all where no endpoint was left.  After a HUP that was refused, the
-# variables of the chain were those of the new configuration: workers started
-# later hung or crashed on every answer, or left the core's 413 as it was.
+# The module's checks ended the HUP half-way through the making of the filter
+# chain, which workers of the old configuration that start later use too: they
+# had no filter that reads files, and answered 413 with the core's page.  So
+# they did when what was refused had no endpoint, and hence no filter of ours.
 
 for (
     ['an unknown format', qr/has an unknown format "nope"/, $http,
      $server . 'location = /bad { codat_webhook zone=codat;
                                   codat_forward * /app format=nope; }'],
-    ['no credential', qr/has no "codat_credential"/, 'codat_zone zone=codat:1m;',
-     $server],
+    ['no credential', qr/has no "codat_credential"/,
+     'codat_zone zone=codat:1m;', $server],
     ['a mistake elsewhere, and no endpoint', qr/unknown "nosuch" variable/,
-     '', 'location / { return 200 $nosuch; }'],
+     '', $certificate . 'location / { return 200 $nosuch; }'],
     ['a mistake elsewhere, and endpoints', qr/unknown "nosuch" variable/,
      $http, $server . 'location /bad { return 200 $nosuch; }'],
 ) {
@@ -96,6 +111,21 @@ for (
             is($response && $response->status, 200, "$when: a file");
             ok($response && $response->body eq $content,
                "$when: ... all of it");
+
+            $response = $nginx->request('GET', '/html/file.txt',
+                                        { Range => 'bytes=70000-70099' });
+            is($response && $response->body, substr($content, 70_000, 100),
+               "$when: ... a part of it");
+
+            # over TLS files are read, and not left to sendfile()
+            if ($tls) {
+                $response = eval {
+                    $nginx->request('GET', '/html/file.txt', {}, undef,
+                                    port => $nginx->port(1), tls => 1);
+                };
+                ok($response && $response->body eq $content,
+                   "$when: ... all of it over TLS");
+            }
 
             $response = $nginx->request('POST', '/w', \%headers,
                                         'x' x 8193);
