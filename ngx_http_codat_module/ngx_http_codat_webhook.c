@@ -4,14 +4,14 @@
  */
 
 
-#include <openssl/rand.h>
-
 #include "ngx_http_codat.h"
 #include "ngx_http_codat_body.h"
 #include "ngx_http_codat_credential.h"
 #include "ngx_http_codat_forward.h"
 #include "ngx_http_codat_variables.h"
 #include "ngx_http_codat_webhook.h"
+
+#include <openssl/rand.h>
 
 
 static void ngx_http_codat_webhook_body_handler(ngx_http_request_t *r);
