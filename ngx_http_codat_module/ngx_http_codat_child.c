@@ -6,6 +6,7 @@
 
 #include "ngx_http_codat.h"
 #include "ngx_http_codat_child.h"
+#include "ngx_http_codat_header.h"
 
 
 typedef struct {
@@ -404,26 +405,13 @@ static ngx_int_t
 ngx_http_codat_child_raw_headers(ngx_http_request_t *r,
     ngx_http_headers_in_t *headers)
 {
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h, *copy;
+    ngx_table_elt_t               *h, *copy;
+    ngx_http_codat_header_iter_t   iter =
+                          ngx_http_codat_header_iter(&r->headers_in.headers);
 
-    part = &r->headers_in.headers.part;
-    h = part->elts;
+    while ((h = ngx_http_codat_header_next(&iter)) != NULL) {
 
-    for (i = 0; /* void */ ; i++) {
-
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                return NGX_OK;
-            }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        if (!ngx_http_codat_child_passes(r, &h[i])) {
+        if (!ngx_http_codat_child_passes(r, h)) {
             continue;
         }
 
@@ -432,9 +420,11 @@ ngx_http_codat_child_raw_headers(ngx_http_request_t *r,
             return NGX_ERROR;
         }
 
-        *copy = h[i];
+        *copy = *h;
         ngx_http_codat_header_end(copy);
     }
+
+    return NGX_OK;
 }
 
 

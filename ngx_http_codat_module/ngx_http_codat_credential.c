@@ -6,6 +6,7 @@
 
 #include "ngx_http_codat.h"
 #include "ngx_http_codat_credential.h"
+#include "ngx_http_codat_header.h"
 
 
 typedef enum {
@@ -427,8 +428,6 @@ ngx_http_codat_presented(ngx_http_request_t *r,
 {
     ngx_int_t         rc;
     ngx_str_t         decoded;
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
     static ngx_str_t  basic = ngx_string("Basic ");
@@ -463,30 +462,15 @@ ngx_http_codat_presented(ngx_http_request_t *r,
         break;
     }
 
-    part = &r->headers_in.headers.part;
-    h = part->elts;
+    h = ngx_http_codat_header_find(&r->headers_in.headers, &credential->name);
 
-    for (i = 0; /* void */ ; i++) {
-
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                return NGX_DECLINED;
-            }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        if (h[i].key.len == credential->name.len
-            && ngx_strncmp(h[i].lowcase_key, credential->name.data,
-                           credential->name.len)
-               == 0)
-        {
-            *value = h[i].value;
-            return NGX_OK;
-        }
+    if (h == NULL) {
+        return NGX_DECLINED;
     }
+
+    *value = h->value;
+
+    return NGX_OK;
 }
 
 

@@ -8,6 +8,7 @@
 #include "ngx_http_codat_child.h"
 #include "ngx_http_codat_format.h"
 #include "ngx_http_codat_forward.h"
+#include "ngx_http_codat_header.h"
 #include "ngx_codat_pattern.h"
 
 
@@ -309,41 +310,21 @@ static void
 ngx_http_codat_forward_retry_after(ngx_http_request_t *sr,
     ngx_http_codat_ctx_t *ctx)
 {
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
+
+    static ngx_str_t  name = ngx_string("Retry-After");
 
     if (ctx->retry_after.len) {
         return;
     }
 
-    part = &sr->headers_out.headers.part;
-    h = part->elts;
+    h = ngx_http_codat_header_find(&sr->headers_out.headers, &name);
 
-    for (i = 0; /* void */ ; i++) {
-
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                return;
-            }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        if (h[i].hash
-            && h[i].key.len == sizeof("Retry-After") - 1
-            && ngx_strncasecmp(h[i].key.data, (u_char *) "Retry-After",
-                               sizeof("Retry-After") - 1)
-               == 0
-            && (ngx_atotm(h[i].value.data, h[i].value.len) != NGX_ERROR
-                || ngx_parse_http_time(h[i].value.data, h[i].value.len)
-                   != NGX_ERROR))
-        {
-            ctx->retry_after = h[i].value;
-            return;
-        }
+    if (h
+        && (ngx_atotm(h->value.data, h->value.len) != NGX_ERROR
+            || ngx_parse_http_time(h->value.data, h->value.len) != NGX_ERROR))
+    {
+        ctx->retry_after = h->value;
     }
 }
 

@@ -5,6 +5,7 @@
 
 
 #include "ngx_http_codat.h"
+#include "ngx_http_codat_header.h"
 #include "ngx_http_codat_problem.h"
 #include "ngx_http_codat_variables.h"
 #include "ngx_http_codat_webhook.h"
@@ -206,28 +207,6 @@ ngx_http_codat_accept(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
 }
 
 
-ngx_int_t
-ngx_http_codat_add_header(ngx_http_request_t *r, ngx_str_t *key,
-    ngx_str_t *value)
-{
-    ngx_table_elt_t  *h;
-
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_memzero(h, sizeof(ngx_table_elt_t));
-
-    h->hash = 1;
-    h->key = *key;
-    h->value = *value;
-    ngx_http_codat_header_end(h);
-
-    return NGX_OK;
-}
-
-
 static ngx_int_t
 ngx_http_codat_problem_body(ngx_http_request_t *r,
     const ngx_http_codat_problem_t *entry, ngx_str_t *detail, ngx_str_t *body)
@@ -264,7 +243,7 @@ ngx_http_codat_problem_headers(ngx_http_request_t *r,
     switch (problem) {
 
     case NGX_HTTP_CODAT_METHOD_NOT_ALLOWED:
-        return ngx_http_codat_add_header(r, &ngx_http_codat_allow,
+        return ngx_http_codat_header_add(r, &ngx_http_codat_allow,
                                          &ngx_http_codat_methods);
 
     case NGX_HTTP_CODAT_SIGNATURE_MISMATCH:
@@ -276,7 +255,7 @@ ngx_http_codat_problem_headers(ngx_http_request_t *r,
 
     case NGX_HTTP_CODAT_IN_PROGRESS:
     case NGX_HTTP_CODAT_UNAVAILABLE:
-        return ngx_http_codat_add_header(r, &ngx_http_codat_retry_after,
+        return ngx_http_codat_header_add(r, &ngx_http_codat_retry_after,
                                          &ngx_http_codat_retry_soon);
 
     case NGX_HTTP_CODAT_FORWARD_FAILED:
@@ -284,7 +263,7 @@ ngx_http_codat_problem_headers(ngx_http_request_t *r,
             return NGX_OK;
         }
 
-        return ngx_http_codat_add_header(r, &ngx_http_codat_retry_after,
+        return ngx_http_codat_header_add(r, &ngx_http_codat_retry_after,
                                          &ctx->retry_after);
 
     default:
@@ -301,7 +280,7 @@ ngx_http_codat_challenge(ngx_http_request_t *r)
     cdlcf = ngx_http_get_module_loc_conf(r, ngx_http_codat_module);
 
     if ((cdlcf->kinds & NGX_HTTP_CODAT_BASIC)
-        && ngx_http_codat_add_header(r, &ngx_http_codat_www_authenticate,
+        && ngx_http_codat_header_add(r, &ngx_http_codat_www_authenticate,
                                      &ngx_http_codat_basic)
            != NGX_OK)
     {
@@ -309,7 +288,7 @@ ngx_http_codat_challenge(ngx_http_request_t *r)
     }
 
     if ((cdlcf->kinds & NGX_HTTP_CODAT_BEARER)
-        && ngx_http_codat_add_header(r, &ngx_http_codat_www_authenticate,
+        && ngx_http_codat_header_add(r, &ngx_http_codat_www_authenticate,
                                      &ngx_http_codat_bearer)
            != NGX_OK)
     {
@@ -317,7 +296,7 @@ ngx_http_codat_challenge(ngx_http_request_t *r)
     }
 
     if ((cdlcf->kinds & NGX_HTTP_CODAT_SIGNATURE)
-        && ngx_http_codat_add_header(r, &ngx_http_codat_www_authenticate,
+        && ngx_http_codat_header_add(r, &ngx_http_codat_www_authenticate,
                                      &ngx_http_codat_signature)
            != NGX_OK)
     {

@@ -48,12 +48,5 @@ ngx_int_t ngx_http_codat_accept(ngx_http_request_t *r,
 ngx_int_t ngx_http_codat_problem_replace(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx);
 
-/*
- * Adds a header to the answer.  The value is not copied.  Returns NGX_OK or
- * NGX_ERROR.
- */
-ngx_int_t ngx_http_codat_add_header(ngx_http_request_t *r, ngx_str_t *key,
-    ngx_str_t *value);
-
 
 #endif /* _NGX_HTTP_CODAT_PROBLEM_H_INCLUDED_ */

@@ -8,6 +8,7 @@
 #include "ngx_http_codat_body.h"
 #include "ngx_http_codat_credential.h"
 #include "ngx_http_codat_forward.h"
+#include "ngx_http_codat_header.h"
 #include "ngx_http_codat_variables.h"
 #include "ngx_http_codat_webhook.h"
 
@@ -516,29 +517,15 @@ ngx_http_codat_webhook_answer(ngx_http_request_t *r,
 static void
 ngx_http_codat_webhook_scan(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx)
 {
-    ngx_str_t         svix[3];
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
+    ngx_str_t                      svix[3];
+    ngx_table_elt_t               *h;
+    ngx_http_codat_header_iter_t   iter =
+                          ngx_http_codat_header_iter(&r->headers_in.headers);
 
     ngx_memzero(svix, sizeof(svix));
 
-    part = &r->headers_in.headers.part;
-    h = part->elts;
-
-    for (i = 0; /* void */ ; i++) {
-
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                break;
-            }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        ngx_http_codat_webhook_header(ctx, &h[i], svix);
+    while ((h = ngx_http_codat_header_next(&iter)) != NULL) {
+        ngx_http_codat_webhook_header(ctx, h, svix);
     }
 
     if (ctx->webhook_id.len == 0) {
