@@ -115,7 +115,6 @@ ngx_http_codat_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
         conf->zone = prev->zone;
         conf->routes = prev->routes;
-        conf->server = prev->server;
         conf->location = prev->location;
         conf->forwards = prev->forwards;
         conf->file = prev->file;

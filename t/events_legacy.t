@@ -6,56 +6,8 @@ use warnings;
 
 use lib 't/lib';
 use CodatTest;
-use JSON::PP ();
+use CodatTest::Events;
 use Test::More;
-
-
-my $json = JSON::PP->new->utf8->canonical;
-my $app = CodatTest::Upstream->new(answer => { status => 200 });
-
-my $nginx = CodatTest::Nginx->new(conf => {
-    http => 'codat_zone zone=codat:1m dedupe=off; codat_credential bearer sesame;',
-    server => <<"EOC",
-        location = /hook {
-            codat_webhook zone=codat;
-            codat_forward * /app;
-        }
-        location /app { internal; proxy_pass http://@{[$app->address]}; }
-EOC
-})->start;
-
-my $client = $nginx->client;
-
-
-# event($body): what the application gets of it, "data" without "payload"
-
-sub event {
-    my ($body, %headers) = @_;
-
-    $body = $json->encode($body) if ref $body;
-
-    my $response = $client->request('POST', '/hook',
-        { Authorization => 'Bearer sesame',
-          'Content-Type' => 'application/json', %headers }, $body)
-        // die $client->error;
-
-    my ($request) = $app->requests;
-    $app->reset;
-
-    return { status => $response->status, said => $response->body }
-        unless $response->status == 200 && $request;
-
-    my $event = $request->json;
-    my $data = $event->{data};
-
-    is(delete($event->{data}{payload}) ? $request->{body} =~
-       /"payload":\Q$body\E\}\}\z/ : '', 1, 'payload as sent');
-    is($event->{type}, "io.codat.$data->{eventType}", 'both types agree');
-    is($response->json->{type}, $data->{eventType}, 'and the answer');
-    is($event->{id}, $response->json->{id}, 'id') if $response->json->{id};
-
-    return $data;
-}
 
 
 sub alert {
@@ -371,10 +323,4 @@ for my $entry (catalogue()) {
 }
 
 
-$client->close;
-ok($nginx->stop, 'nginx ends in time');
-no_bad_log($nginx);
-unlike($nginx->error_log, qr/\[(error|warn)\]/,
-       'no error, no warning');
-
-done_testing();
+events_done();
