@@ -1,0 +1,41 @@
+
+/*
+ * Copyright (C) the authors of the Codat module
+ *
+ * Ring 0.  Owns the rules by which an event changes a row.  Pure: a record
+ * and what an event says go in, the changed record comes out, so that every
+ * rule is tested as a sequence of events.
+ */
+
+
+#ifndef _NGX_CODAT_MERGE_H_INCLUDED_
+#define _NGX_CODAT_MERGE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "ngx_codat_record.h"
+
+
+/* what became of a report, a mask */
+
+#define NGX_CODAT_MERGE_CHANGED   0x01  /* the record is another now */
+#define NGX_CODAT_MERGE_STALE     0x02  /* older than what it knows */
+#define NGX_CODAT_MERGE_REFUSED   0x04  /* a transition that can't be */
+#define NGX_CODAT_MERGE_STATUS    0x08  /* the status is another now */
+
+
+/*
+ * Merges what one report says of a row into the row.  "row" has the kind of
+ * "said"; a new row is zeroed but for kind and TEXT_ID.  Of "said",
+ * TIME_GENERATED is the date of the event or 0, TIME_UPDATED its event time
+ * (the date, else the time of receipt, never 0), state the status that the
+ * event names, or 0 where it names none.  The row then refers to texts of
+ * both.  Returns the mask above.
+ */
+ngx_uint_t ngx_codat_merge(ngx_codat_record_t *row,
+    const ngx_codat_record_t *said);
+
+
+#endif /* _NGX_CODAT_MERGE_H_INCLUDED_ */

@@ -1,0 +1,162 @@
+
+/*
+ * Copyright (C) the authors of the Codat module
+ *
+ * Ring 0.  Owns the record: what one row of the tables says, as the merge
+ * rules, the status API and $codat_lookup variables see it, and its packed
+ * form, which is what lies in shared memory.
+ */
+
+
+#ifndef _NGX_CODAT_RECORD_H_INCLUDED_
+#define _NGX_CODAT_RECORD_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+
+#define NGX_CODAT_KEY_LEN          16
+#define NGX_CODAT_UUID_LEN         36
+
+/* the longest packed form; an id longer than this is not remembered */
+#define NGX_CODAT_RECORD_MAX       4096
+#define NGX_CODAT_ID_MAX           256
+#define NGX_CODAT_REFERENCE_MAX    1024
+
+/* for the UUIDs of one record, which unpacking writes out as text */
+#define NGX_CODAT_RECORD_SCRATCH   256
+
+
+typedef enum {
+    NGX_CODAT_RECORD_PUSH = 0,
+    NGX_CODAT_RECORD_CONNECTION,
+    NGX_CODAT_RECORD_DATASET,
+    NGX_CODAT_RECORD_COMPANY,
+    NGX_CODAT_RECORD_CLIENT,
+    NGX_CODAT_RECORD_KINDS
+} ngx_codat_record_kind_e;
+
+
+/* texts; an absent one has no length */
+
+typedef enum {
+    NGX_CODAT_TEXT_ID = 0,          /* of the row itself */
+    NGX_CODAT_TEXT_COMPANY,         /* an id */
+    NGX_CODAT_TEXT_CONNECTION,      /* an id */
+    NGX_CODAT_TEXT_DATA_TYPE,
+    NGX_CODAT_TEXT_TYPE,            /* of the push: Create, ... */
+    NGX_CODAT_TEXT_RECORD,          /* an id */
+    NGX_CODAT_TEXT_ATTACHMENT,      /* an id */
+    NGX_CODAT_TEXT_ERROR,
+    NGX_CODAT_TEXT_REFERENCE,
+    NGX_CODAT_TEXT_NAME,
+    NGX_CODAT_TEXT_INTEGRATION,
+    NGX_CODAT_TEXT_PLATFORM,
+    NGX_CODAT_TEXT_SOURCE_TYPE,
+    NGX_CODAT_TEXT_STATUS,          /* of a dataset, an open set */
+    NGX_CODAT_TEXTS
+} ngx_codat_text_e;
+
+
+/* wall times in microseconds; 0: absent */
+
+typedef enum {
+    NGX_CODAT_TIME_UPDATED = 0,     /* newest event time known */
+    NGX_CODAT_TIME_GENERATED,       /* newest generatedDate known */
+    NGX_CODAT_TIME_STATUS,          /* generatedDate that set the status */
+    NGX_CODAT_TIME_SEEN,            /* event time that set the status */
+    NGX_CODAT_TIME_REQUESTED,
+    NGX_CODAT_TIME_COMPLETED,       /* as Codat says, or of a dataset */
+    NGX_CODAT_TIME_SUCCEEDED,       /* event time, newest Success */
+    NGX_CODAT_TIME_DISPUTED,        /* event time, oldest other final */
+    NGX_CODAT_TIME_PREVIOUS,        /* of the previous status */
+    NGX_CODAT_TIME_CREATED,
+    NGX_CODAT_TIME_DELETED,
+    NGX_CODAT_TIME_INITIAL_READ,
+    NGX_CODAT_TIME_LIMITED,         /* until when */
+    NGX_CODAT_TIMES
+} ngx_codat_time_e;
+
+
+/*
+ * "state" and "flags" fit a byte each and lie beside the packed form: of a
+ * push its ngx_codat_push_status_e and a mask of (1 << status) of those that
+ * were reported; of a connection its ngx_codat_conn_status_e and that before;
+ * of a company 1 when it was deleted; of a client 1 while it is limited and
+ * 2 after the reset.
+ */
+typedef struct {
+    ngx_codat_record_kind_e   kind;
+    ngx_uint_t                state;
+    ngx_uint_t                flags;
+    ngx_str_t                 texts[NGX_CODAT_TEXTS];
+    int64_t                   times[NGX_CODAT_TIMES];
+} ngx_codat_record_t;
+
+
+/*
+ * A column of the status API: what codat_lookup can name and JSON shows.
+ */
+typedef struct {
+    ngx_str_t                 name;
+    ngx_uint_t                column;       /* private to the file */
+} ngx_codat_column_t;
+
+
+/*
+ * Reads a UUID in its usual form, in any case, into NGX_CODAT_KEY_LEN bytes.
+ * Returns NGX_OK, or NGX_DECLINED if the text is something else.
+ */
+ngx_int_t ngx_codat_uuid_parse(const ngx_str_t *text, u_char *uuid);
+
+/* Writes NGX_CODAT_UUID_LEN bytes, lower case; returns the byte behind. */
+u_char *ngx_codat_uuid_format(u_char *p, const u_char *uuid);
+
+/*
+ * Packs texts and times, at most NGX_CODAT_RECORD_MAX bytes, and returns how
+ * many.  TEXT_ID is left out if it is a UUID, for then the key says it.  Free
+ * texts (NAME, ERROR) are cut where a character ends; an id that is too long
+ * is left out.  The result depends on nothing but the record.
+ */
+size_t ngx_codat_record_pack(const ngx_codat_record_t *record, u_char *p);
+
+/*
+ * Unpacks.  Texts point into "p" and "scratch" (NGX_CODAT_RECORD_SCRATCH
+ * bytes).  "key" gives TEXT_ID where the packed form has none.  Kind, state
+ * and flags are the caller's.  Returns NGX_OK, or NGX_ERROR if the bytes are
+ * no packed record: the texts and times read so far are kept.
+ */
+ngx_int_t ngx_codat_record_unpack(ngx_codat_record_t *record, const u_char *p,
+    size_t len, const u_char *key, u_char *scratch);
+
+/*
+ * Writes the members of a record as JSON, from "{" on and without the last
+ * "}", so that more can be added.  The length is an upper bound.
+ */
+size_t ngx_codat_record_json_len(const ngx_codat_record_t *record);
+u_char *ngx_codat_record_json(u_char *p, const ngx_codat_record_t *record);
+
+/*
+ * Finds a column by its JSON name.  Returns NULL if records of this kind do
+ * not have it.
+ */
+const ngx_codat_column_t *ngx_codat_record_column(
+    ngx_codat_record_kind_e kind, const ngx_str_t *name);
+
+/* The names of all columns of a kind, "status, final, ..." for messages. */
+const char *ngx_codat_record_columns(ngx_codat_record_kind_e kind);
+
+/*
+ * The value of a column as text: what JSON shows, without quotes; empty if
+ * absent.  "buf" has NGX_CODAT_RECORD_SCRATCH bytes for values that are
+ * written out (times).
+ */
+void ngx_codat_record_value(const ngx_codat_record_t *record,
+    const ngx_codat_column_t *column, u_char *buf, ngx_str_t *value);
+
+/* 1 if the push has reached a final status. */
+ngx_uint_t ngx_codat_record_final(const ngx_codat_record_t *record);
+
+
+#endif /* _NGX_CODAT_RECORD_H_INCLUDED_ */
