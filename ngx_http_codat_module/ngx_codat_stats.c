@@ -72,7 +72,7 @@ ngx_codat_stats_add(ngx_codat_stats_t *stats, uint64_t id, ngx_uint_t n)
         return;
     }
 
-    (void) ngx_atomic_fetch_add(&counter->value, (ngx_atomic_int_t) n);
+    (void) ngx_atomic_fetch_add(&counter->value, n);
 }
 
 
