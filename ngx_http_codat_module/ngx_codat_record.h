@@ -3,7 +3,7 @@
  * Copyright (C) the authors of the Codat module
  *
  * Ring 0.  Owns the record: what one row of the tables says, as the merge
- * rules, the status API and $codat_lookup variables see it, and its packed
+ * rules, the status API and codat_lookup variables see it, and its packed
  * form, which is what lies in shared memory.
  */
 
@@ -23,6 +23,10 @@
 #define NGX_CODAT_RECORD_MAX       4096
 #define NGX_CODAT_ID_MAX           256
 #define NGX_CODAT_REFERENCE_MAX    1024
+#define NGX_CODAT_ERROR_MAX        512
+#define NGX_CODAT_NAME_MAX         256
+#define NGX_CODAT_WORD_MAX         128
+#define NGX_CODAT_QUOTA_MAX        20
 
 /* for the UUIDs of one record, which unpacking writes out as text */
 #define NGX_CODAT_RECORD_SCRATCH   256
@@ -38,7 +42,10 @@ typedef enum {
 } ngx_codat_record_kind_e;
 
 
-/* texts; an absent one has no length */
+/*
+ * Texts; an absent one has no length.  The numbers are part of the packed
+ * form: new ones are added at the end.
+ */
 
 typedef enum {
     NGX_CODAT_TEXT_ID = 0,          /* of the row itself */
@@ -55,17 +62,19 @@ typedef enum {
     NGX_CODAT_TEXT_PLATFORM,
     NGX_CODAT_TEXT_SOURCE_TYPE,
     NGX_CODAT_TEXT_STATUS,          /* of a dataset, an open set */
+    NGX_CODAT_TEXT_QUOTA,           /* of a client, digits */
     NGX_CODAT_TEXTS
 } ngx_codat_text_e;
 
 
-/* wall times in microseconds; 0: absent */
+/* wall times in microseconds; 0: absent; new ones are added at the end */
 
 typedef enum {
     NGX_CODAT_TIME_UPDATED = 0,     /* newest event time known */
     NGX_CODAT_TIME_GENERATED,       /* newest generatedDate known */
     NGX_CODAT_TIME_STATUS,          /* generatedDate that set the status */
-    NGX_CODAT_TIME_SEEN,            /* event time that set the status */
+    NGX_CODAT_TIME_SEEN,            /* event time that set the status, of a
+                                       company the name */
     NGX_CODAT_TIME_REQUESTED,
     NGX_CODAT_TIME_COMPLETED,       /* as Codat says, or of a dataset */
     NGX_CODAT_TIME_SUCCEEDED,       /* event time, newest Success */
@@ -75,6 +84,7 @@ typedef enum {
     NGX_CODAT_TIME_DELETED,
     NGX_CODAT_TIME_INITIAL_READ,
     NGX_CODAT_TIME_LIMITED,         /* until when */
+    NGX_CODAT_TIME_ERROR,           /* event time, of a push's error */
     NGX_CODAT_TIMES
 } ngx_codat_time_e;
 
@@ -96,15 +106,6 @@ typedef struct {
 
 
 /*
- * A column of the status API: what codat_lookup can name and JSON shows.
- */
-typedef struct {
-    ngx_str_t                 name;
-    ngx_uint_t                column;       /* private to the file */
-} ngx_codat_column_t;
-
-
-/*
  * Reads a UUID in its usual form, in any case, into NGX_CODAT_KEY_LEN bytes.
  * Returns NGX_OK, or NGX_DECLINED if the text is something else.
  */
@@ -114,10 +115,18 @@ ngx_int_t ngx_codat_uuid_parse(const ngx_str_t *text, u_char *uuid);
 u_char *ngx_codat_uuid_format(u_char *p, const u_char *uuid);
 
 /*
+ * A text as far as it is remembered: an id, a reference or a quota that is
+ * too long is not, any other text is cut where a character ends.
+ */
+ngx_str_t ngx_codat_record_text(const ngx_codat_record_t *record,
+    ngx_uint_t text);
+
+/*
  * Packs texts and times, at most NGX_CODAT_RECORD_MAX bytes, and returns how
- * many.  TEXT_ID is left out if it is a UUID, for then the key says it.  Free
- * texts (NAME, ERROR) are cut where a character ends; an id that is too long
- * is left out.  The result depends on nothing but the record.
+ * many.  TEXT_ID is left out if it is a UUID, for then the key says it; one
+ * in upper case comes back in lower case.  All other texts come back byte for
+ * byte as ngx_codat_record_text() gives them.  The result depends on nothing
+ * but the record.
  */
 size_t ngx_codat_record_pack(const ngx_codat_record_t *record, u_char *p);
 
@@ -129,31 +138,6 @@ size_t ngx_codat_record_pack(const ngx_codat_record_t *record, u_char *p);
  */
 ngx_int_t ngx_codat_record_unpack(ngx_codat_record_t *record, const u_char *p,
     size_t len, const u_char *key, u_char *scratch);
-
-/*
- * Writes the members of a record as JSON, from "{" on and without the last
- * "}", so that more can be added.  The length is an upper bound.
- */
-size_t ngx_codat_record_json_len(const ngx_codat_record_t *record);
-u_char *ngx_codat_record_json(u_char *p, const ngx_codat_record_t *record);
-
-/*
- * Finds a column by its JSON name.  Returns NULL if records of this kind do
- * not have it.
- */
-const ngx_codat_column_t *ngx_codat_record_column(
-    ngx_codat_record_kind_e kind, const ngx_str_t *name);
-
-/* The names of all columns of a kind, "status, final, ..." for messages. */
-const char *ngx_codat_record_columns(ngx_codat_record_kind_e kind);
-
-/*
- * The value of a column as text: what JSON shows, without quotes; empty if
- * absent.  "buf" has NGX_CODAT_RECORD_SCRATCH bytes for values that are
- * written out (times).
- */
-void ngx_codat_record_value(const ngx_codat_record_t *record,
-    const ngx_codat_column_t *column, u_char *buf, ngx_str_t *value);
 
 /* 1 if the push has reached a final status. */
 ngx_uint_t ngx_codat_record_final(const ngx_codat_record_t *record);

@@ -1,0 +1,491 @@
+
+/*
+ * Copyright (C) the authors of the Codat module
+ *
+ * Ring 0.  Owns the record, see ngx_codat_record.h.  The packed form is a
+ * sequence of items, each a tag and what follows it:
+ *
+ *     0x00 + text    a length of one byte, or of two with the highest bit
+ *                    set, and the text
+ *     0x20 + text    a UUID in 16 bytes
+ *     0x40 + time    a time in 8 bytes
+ *     0x60           a mask of times in 2 bytes, and the time they have
+ *
+ * Numbers have the most significant byte first.  Allocates nothing; must not
+ * know where packed records lie.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "ngx_codat_names.h"
+#include "ngx_codat_record.h"
+
+
+#define NGX_CODAT_PACKED_TEXT   0x00
+#define NGX_CODAT_PACKED_UUID   0x20
+#define NGX_CODAT_PACKED_TIME   0x40
+#define NGX_CODAT_PACKED_TIMES  0x60
+#define NGX_CODAT_PACKED_INDEX  0x1f
+
+
+typedef struct {
+    ngx_codat_record_t   *record;
+    const u_char         *pos;
+    const u_char         *last;
+    u_char               *scratch;
+    u_char               *end;
+} ngx_codat_unpack_t;
+
+
+static u_char *ngx_codat_pack_text(u_char *p, ngx_uint_t text,
+    const ngx_str_t *value);
+static u_char *ngx_codat_pack_number(u_char *p, uint64_t value,
+    ngx_uint_t bytes);
+static ngx_int_t ngx_codat_unpack_item(ngx_codat_unpack_t *in);
+static ngx_int_t ngx_codat_unpack_text(ngx_codat_unpack_t *in,
+    ngx_str_t *value);
+static ngx_int_t ngx_codat_unpack_uuid(ngx_codat_unpack_t *in,
+    const u_char *uuid, ngx_str_t *value);
+static ngx_int_t ngx_codat_unpack_number(ngx_codat_unpack_t *in,
+    ngx_uint_t bytes, uint64_t *value);
+static ngx_int_t ngx_codat_unpack_times(ngx_codat_unpack_t *in);
+
+
+/*
+ * How much of each text is remembered, and whether a longer one is cut: half
+ * an id is the id of something else.  All of them and all times together fit
+ * NGX_CODAT_RECORD_MAX.
+ */
+
+static const struct {
+    size_t      max;
+    unsigned    cut:1;
+    unsigned    uuid:1;
+} ngx_codat_texts[NGX_CODAT_TEXTS] = {
+    { NGX_CODAT_ID_MAX, 0, 1 },             /* ID */
+    { NGX_CODAT_ID_MAX, 0, 1 },             /* COMPANY */
+    { NGX_CODAT_ID_MAX, 0, 1 },             /* CONNECTION */
+    { NGX_CODAT_WORD_MAX, 1, 0 },           /* DATA_TYPE */
+    { NGX_CODAT_WORD_MAX, 1, 0 },           /* TYPE */
+    { NGX_CODAT_ID_MAX, 0, 1 },             /* RECORD */
+    { NGX_CODAT_ID_MAX, 0, 1 },             /* ATTACHMENT */
+    { NGX_CODAT_ERROR_MAX, 1, 0 },          /* ERROR */
+    { NGX_CODAT_REFERENCE_MAX, 0, 1 },      /* REFERENCE */
+    { NGX_CODAT_NAME_MAX, 1, 0 },           /* NAME */
+    { NGX_CODAT_WORD_MAX, 1, 0 },           /* INTEGRATION */
+    { NGX_CODAT_WORD_MAX, 1, 0 },           /* PLATFORM */
+    { NGX_CODAT_WORD_MAX, 1, 0 },           /* SOURCE_TYPE */
+    { NGX_CODAT_WORD_MAX, 1, 0 },           /* STATUS */
+    { NGX_CODAT_QUOTA_MAX, 0, 0 }           /* QUOTA */
+};
+
+
+ngx_int_t
+ngx_codat_uuid_parse(const ngx_str_t *text, u_char *uuid)
+{
+    u_char         c;
+    ngx_uint_t     i, n;
+    const u_char  *p;
+
+    if (text->len != NGX_CODAT_UUID_LEN) {
+        return NGX_DECLINED;
+    }
+
+    p = text->data;
+    n = 0;
+
+    for (i = 0; i < NGX_CODAT_UUID_LEN; i++) {
+
+        c = p[i];
+
+        if (i == 8 || i == 13 || i == 18 || i == 23) {
+
+            if (c != '-') {
+                return NGX_DECLINED;
+            }
+
+            continue;
+        }
+
+        if (c >= '0' && c <= '9') {
+            c = (u_char) (c - '0');
+
+        } else {
+            c = (u_char) (c | 0x20);
+
+            if (c < 'a' || c > 'f') {
+                return NGX_DECLINED;
+            }
+
+            c = (u_char) (c - 'a' + 10);
+        }
+
+        if (n & 1) {
+            uuid[n / 2] = (u_char) (uuid[n / 2] | c);
+
+        } else {
+            uuid[n / 2] = (u_char) (c << 4);
+        }
+
+        n++;
+    }
+
+    return NGX_OK;
+}
+
+
+u_char *
+ngx_codat_uuid_format(u_char *p, const u_char *uuid)
+{
+    ngx_uint_t  i;
+
+    static const u_char  hex[] = "0123456789abcdef";
+
+    for (i = 0; i < NGX_CODAT_KEY_LEN; i++) {
+
+        if (i == 4 || i == 6 || i == 8 || i == 10) {
+            *p++ = '-';
+        }
+
+        *p++ = hex[uuid[i] >> 4];
+        *p++ = hex[uuid[i] & 0xf];
+    }
+
+    return p;
+}
+
+
+ngx_str_t
+ngx_codat_record_text(const ngx_codat_record_t *record, ngx_uint_t text)
+{
+    ngx_str_t  value;
+
+    value = record->texts[text];
+
+    if (value.len <= ngx_codat_texts[text].max) {
+        return value;
+    }
+
+    if (!ngx_codat_texts[text].cut) {
+        ngx_str_null(&value);
+        return value;
+    }
+
+    value.len = ngx_codat_texts[text].max;
+
+    while (value.len && (value.data[value.len] & 0xc0) == 0x80) {
+        value.len--;
+    }
+
+    return value;
+}
+
+
+size_t
+ngx_codat_record_pack(const ngx_codat_record_t *record, u_char *p)
+{
+    u_char      *start, uuid[NGX_CODAT_KEY_LEN];
+    ngx_str_t    value;
+    ngx_uint_t   i, j, mask, n;
+
+    start = p;
+
+    /* an id that is missing is that of the key; there may be none at all */
+
+    value = ngx_codat_record_text(record, NGX_CODAT_TEXT_ID);
+
+    if (ngx_codat_uuid_parse(&value, uuid) != NGX_OK) {
+        p = ngx_codat_pack_text(p, NGX_CODAT_TEXT_ID, &value);
+    }
+
+    for (i = NGX_CODAT_TEXT_ID + 1; i < NGX_CODAT_TEXTS; i++) {
+        value = ngx_codat_record_text(record, i);
+
+        if (value.len) {
+            p = ngx_codat_pack_text(p, i, &value);
+        }
+    }
+
+    /* most of them are the time of one event */
+
+    for (i = 0; i < NGX_CODAT_TIMES; i++) {
+
+        if (record->times[i] == 0) {
+            continue;
+        }
+
+        mask = 0;
+        n = 0;
+
+        for (j = 0; j < NGX_CODAT_TIMES; j++) {
+
+            if (record->times[j] != record->times[i]) {
+                continue;
+            }
+
+            if (j < i) {
+                break;
+            }
+
+            mask |= (ngx_uint_t) 1 << j;
+            n++;
+        }
+
+        if (n == 0) {
+            continue;
+        }
+
+        if (n == 1) {
+            *p++ = (u_char) (NGX_CODAT_PACKED_TIME + i);
+
+        } else {
+            *p++ = NGX_CODAT_PACKED_TIMES;
+            p = ngx_codat_pack_number(p, mask, 2);
+        }
+
+        p = ngx_codat_pack_number(p, (uint64_t) record->times[i], 8);
+    }
+
+    return (size_t) (p - start);
+}
+
+
+static u_char *
+ngx_codat_pack_text(u_char *p, ngx_uint_t text, const ngx_str_t *value)
+{
+    u_char  uuid[NGX_CODAT_KEY_LEN], lower[NGX_CODAT_UUID_LEN];
+
+    if (ngx_codat_texts[text].uuid
+        && ngx_codat_uuid_parse(value, uuid) == NGX_OK)
+    {
+        ngx_codat_uuid_format(lower, uuid);
+
+        if (ngx_memcmp(lower, value->data, NGX_CODAT_UUID_LEN) == 0) {
+            *p++ = (u_char) (NGX_CODAT_PACKED_UUID + text);
+            return ngx_cpymem(p, uuid, NGX_CODAT_KEY_LEN);
+        }
+    }
+
+    *p++ = (u_char) (NGX_CODAT_PACKED_TEXT + text);
+
+    if (value->len < 0x80) {
+        *p++ = (u_char) value->len;
+
+    } else {
+        p = ngx_codat_pack_number(p, 0x8000 | value->len, 2);
+    }
+
+    if (value->len == 0) {
+        return p;
+    }
+
+    return ngx_cpymem(p, value->data, value->len);
+}
+
+
+static u_char *
+ngx_codat_pack_number(u_char *p, uint64_t value, ngx_uint_t bytes)
+{
+    while (bytes--) {
+        *p++ = (u_char) (value >> (8 * bytes));
+    }
+
+    return p;
+}
+
+
+ngx_int_t
+ngx_codat_record_unpack(ngx_codat_record_t *record, const u_char *p,
+    size_t len, const u_char *key, u_char *scratch)
+{
+    ngx_int_t           rc;
+    ngx_codat_unpack_t  in;
+
+    ngx_memzero(record->texts, sizeof(record->texts));
+    ngx_memzero(record->times, sizeof(record->times));
+
+    in.record = record;
+    in.pos = p;
+    in.last = p + len;
+    in.scratch = scratch;
+    in.end = scratch + NGX_CODAT_RECORD_SCRATCH;
+
+    rc = NGX_OK;
+
+    while (in.pos < in.last && rc == NGX_OK) {
+        rc = ngx_codat_unpack_item(&in);
+    }
+
+    /* an id that was packed is not NULL, though it may be empty */
+
+    if (record->texts[NGX_CODAT_TEXT_ID].data == NULL && key
+        && ngx_codat_unpack_uuid(&in, key, &record->texts[NGX_CODAT_TEXT_ID])
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_codat_unpack_item(ngx_codat_unpack_t *in)
+{
+    uint64_t       value;
+    ngx_uint_t     tag, i;
+    const u_char  *uuid;
+
+    tag = *in->pos++;
+    i = tag & NGX_CODAT_PACKED_INDEX;
+
+    switch (tag - i) {
+
+    case NGX_CODAT_PACKED_TEXT:
+
+        if (i >= NGX_CODAT_TEXTS) {
+            return NGX_ERROR;
+        }
+
+        return ngx_codat_unpack_text(in, &in->record->texts[i]);
+
+    case NGX_CODAT_PACKED_UUID:
+
+        if (i >= NGX_CODAT_TEXTS
+            || in->last - in->pos < (ptrdiff_t) NGX_CODAT_KEY_LEN)
+        {
+            return NGX_ERROR;
+        }
+
+        uuid = in->pos;
+        in->pos += NGX_CODAT_KEY_LEN;
+
+        return ngx_codat_unpack_uuid(in, uuid, &in->record->texts[i]);
+
+    case NGX_CODAT_PACKED_TIME:
+
+        if (i >= NGX_CODAT_TIMES
+            || ngx_codat_unpack_number(in, 8, &value) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        in->record->times[i] = (int64_t) value;
+
+        return NGX_OK;
+
+    case NGX_CODAT_PACKED_TIMES:
+
+        return i ? NGX_ERROR : ngx_codat_unpack_times(in);
+
+    default:
+
+        return NGX_ERROR;
+    }
+}
+
+
+static ngx_int_t
+ngx_codat_unpack_text(ngx_codat_unpack_t *in, ngx_str_t *value)
+{
+    size_t    len;
+    uint64_t  number;
+
+    if (in->pos == in->last) {
+        return NGX_ERROR;
+    }
+
+    if (*in->pos < 0x80) {
+        len = *in->pos++;
+
+    } else {
+        if (ngx_codat_unpack_number(in, 2, &number) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        len = (size_t) (number & 0x7fff);
+    }
+
+    if (len > (size_t) (in->last - in->pos)) {
+        return NGX_ERROR;
+    }
+
+    /* ngx_str_t has no const; nobody writes to texts */
+
+    value->len = len;
+    value->data = (u_char *) (uintptr_t) in->pos;
+
+    in->pos += len;
+
+    return NGX_OK;
+}
+
+
+/* Whoever packs has not more of them than fit, unlike garbage. */
+
+static ngx_int_t
+ngx_codat_unpack_uuid(ngx_codat_unpack_t *in, const u_char *uuid,
+    ngx_str_t *value)
+{
+    if (in->end - in->scratch < (ptrdiff_t) NGX_CODAT_UUID_LEN) {
+        return NGX_ERROR;
+    }
+
+    value->len = NGX_CODAT_UUID_LEN;
+    value->data = in->scratch;
+
+    in->scratch = ngx_codat_uuid_format(in->scratch, uuid);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_codat_unpack_number(ngx_codat_unpack_t *in, ngx_uint_t bytes,
+    uint64_t *value)
+{
+    if (in->last - in->pos < (ptrdiff_t) bytes) {
+        return NGX_ERROR;
+    }
+
+    *value = 0;
+
+    while (bytes--) {
+        *value = (*value << 8) | *in->pos++;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_codat_unpack_times(ngx_codat_unpack_t *in)
+{
+    uint64_t    mask, value;
+    ngx_uint_t  i;
+
+    if (ngx_codat_unpack_number(in, 2, &mask) != NGX_OK
+        || mask >> NGX_CODAT_TIMES
+        || ngx_codat_unpack_number(in, 8, &value) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < NGX_CODAT_TIMES; i++) {
+        if (mask & ((uint64_t) 1 << i)) {
+            in->record->times[i] = (int64_t) value;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_codat_record_final(const ngx_codat_record_t *record)
+{
+    return record->kind == NGX_CODAT_RECORD_PUSH
+           && record->state > NGX_CODAT_PUSH_PENDING;
+}
