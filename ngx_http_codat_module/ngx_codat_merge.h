@@ -29,10 +29,12 @@
 /*
  * Merges what one report says of a row into the row.  "row" has the kind of
  * "said"; a new row is zeroed but for kind and TEXT_ID.  Of "said",
- * TIME_GENERATED is the date of the event or 0, TIME_UPDATED its event time
- * (the date, else the time of receipt, never 0), state the status that the
- * event names, or 0 where it names none.  The row then refers to texts of
- * both.  Returns the mask above.
+ * TIME_UPDATED is the event time (the date, else the time of receipt, never
+ * 0), and TIME_GENERATED the date of the event, or 0 if it has none or is
+ * about something else and only mentions this row; state is what the event
+ * says, or 0 where it says nothing of it; flags are, of a connection alone,
+ * the status that the event says was before.  The row then refers to texts
+ * of both.  Returns the mask above.
  */
 ngx_uint_t ngx_codat_merge(ngx_codat_record_t *row,
     const ngx_codat_record_t *said);
