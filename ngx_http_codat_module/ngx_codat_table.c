@@ -1,368 +1,677 @@
 
 /*
  * Copyright (C) the authors of the Codat module
+ *
+ * Ring 1.  Owns the tables, see ngx_codat_table.h.  What can be computed is
+ * computed before the lock is taken; under it rows are found, unpacked,
+ * merged, packed and written, a few of them at a time.
  */
 
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include <ngx_event.h>
 
-#include <openssl/evp.h>
-
+#include "ngx_codat_cell.h"
+#include "ngx_codat_digest.h"
+#include "ngx_codat_evict.h"
 #include "ngx_codat_table.h"
 
 
-/* a claim that nobody gave back in this time is nobody's, in seconds */
-#define NGX_CODAT_DELIVERY_LEASE  3600
-
-/* rows looked at to find one that may go */
-#define NGX_CODAT_DELIVERY_SCAN   32
-
-/* expired rows dropped for each one made */
-#define NGX_CODAT_DELIVERY_EXPIRE 2
+/* facts of one event that are applied in one hold of the lock */
+#define NGX_CODAT_TABLE_SLICE  8
 
 
-typedef enum {
-    NGX_CODAT_DELIVERY_FAILED = 0,
-    NGX_CODAT_DELIVERY_RUNNING,
-    NGX_CODAT_DELIVERY_DONE
-} ngx_codat_delivery_state_e;
+/* one fact, and what the zone needs to know of it */
+typedef struct {
+    ngx_codat_record_t         *said;
+    ngx_uint_t                  kind;       /* of the row */
+    u_char                      key[NGX_CODAT_ZONE_KEY_LEN];
+    uint32_t                    group;      /* 0: none */
+    unsigned                    skip:1;     /* has no key */
+} ngx_codat_table_fact_t;
 
 
-static void ngx_codat_delivery_take_locked(ngx_codat_zone_t *zone,
-    ngx_codat_row_t *row, ngx_codat_delivery_t *delivery, ngx_uint_t done,
-    uint32_t now);
-static ngx_codat_row_t *ngx_codat_delivery_insert_locked(
-    ngx_codat_zone_t *zone, ngx_codat_delivery_t *delivery, uint32_t now);
-static void ngx_codat_delivery_expire_locked(ngx_codat_zone_t *zone,
-    uint32_t now);
-static ngx_uint_t ngx_codat_delivery_evict_locked(ngx_codat_zone_t *zone,
-    uint32_t now);
-static ngx_uint_t ngx_codat_delivery_expired(ngx_codat_zone_t *zone,
-    ngx_codat_row_t *row, uint32_t now);
-static ngx_uint_t ngx_codat_delivery_abandoned(ngx_codat_row_t *row,
-    uint32_t now);
-static uint64_t ngx_codat_delivery_self(void);
+/* what is counted and done once the lock is released */
+typedef struct {
+    uint32_t                    now;
+    ngx_uint_t                  unstored;   /* mask of kinds */
+    ngx_uint_t                  refused;
+    unsigned                    wake:1;
+} ngx_codat_table_ctx_t;
+
+
+static ngx_codat_table_fact_t *ngx_codat_table_prepare(
+    ngx_codat_zone_t *zone, ngx_pool_t *pool, ngx_array_t *facts);
+static ngx_int_t ngx_codat_table_fact(ngx_codat_zone_t *zone,
+    ngx_codat_record_t *said, ngx_codat_table_fact_t *fact);
+static ngx_int_t ngx_codat_table_group(ngx_codat_zone_t *zone,
+    ngx_uint_t kind, const ngx_str_t *id, uint32_t *group);
+static void ngx_codat_table_first_locked(ngx_codat_zone_t *zone,
+    ngx_codat_table_fact_t *fact, ngx_codat_update_t *update,
+    ngx_codat_table_ctx_t *ctx, u_char *reference);
+static ngx_uint_t ngx_codat_table_apply_locked(ngx_codat_zone_t *zone,
+    ngx_codat_table_fact_t *fact, ngx_codat_copy_t *copy,
+    ngx_codat_table_ctx_t *ctx);
+static ngx_int_t ngx_codat_table_write_locked(ngx_codat_zone_t *zone,
+    ngx_codat_row_t *row, ngx_codat_table_fact_t *fact,
+    ngx_codat_copy_t *copy, ngx_codat_table_ctx_t *ctx);
+static void ngx_codat_table_link_locked(ngx_codat_zone_t *zone,
+    ngx_codat_row_t *row, uint32_t group, uint32_t now);
+static ngx_codat_queue_e ngx_codat_table_queue(
+    const ngx_codat_record_t *record);
+static void ngx_codat_table_done(ngx_codat_zone_t *zone,
+    ngx_codat_table_ctx_t *ctx);
+
+
+#define ngx_codat_table_count(zone, family, a, n)                             \
+    ngx_codat_stats_add((zone)->sh->stats,                                    \
+                        ngx_codat_stat_id(family, a, 0, 0, 0), n)
+
+
+const ngx_uint_t  ngx_codat_table_kinds[NGX_CODAT_RECORD_KINDS] = {
+    NGX_CODAT_ROW_PUSH,
+    NGX_CODAT_ROW_CONNECTION,
+    NGX_CODAT_ROW_DATASET,
+    NGX_CODAT_ROW_COMPANY,
+    NGX_CODAT_ROW_CLIENT
+};
 
 
 ngx_int_t
-ngx_codat_delivery_key(ngx_codat_zone_t *zone, ngx_str_t *parts, ngx_uint_t n,
-    ngx_codat_delivery_t *delivery)
+ngx_codat_table_key(ngx_codat_zone_t *zone, const ngx_str_t *text,
+    u_char *key)
 {
-    size_t                 len;
-    EVP_MAC               *mac;
-    ngx_uint_t             i;
-
-    static EVP_MAC_CTX    *ctx;     /* of this worker */
-
-    if (ctx == NULL) {
-        mac = EVP_MAC_fetch(NULL, "SIPHASH", NULL);
-        if (mac == NULL) {
-            return NGX_ERROR;
-        }
-
-        ctx = EVP_MAC_CTX_new(mac);
-        EVP_MAC_free(mac);
-
-        if (ctx == NULL) {
-            return NGX_ERROR;
-        }
+    if (text->len == 0 || text->len > NGX_CODAT_ID_MAX) {
+        return NGX_DECLINED;
     }
 
-    if (!EVP_MAC_init(ctx, zone->sh->seed, sizeof(zone->sh->seed), NULL)) {
-        return NGX_ERROR;
+    if (ngx_codat_uuid_parse(text, key) == NGX_OK) {
+        return NGX_OK;
     }
 
-    for (i = 0; i < n; i++) {
-
-        /* with the lengths, so that no two lists are one text */
-
-        if (!EVP_MAC_update(ctx, (u_char *) &parts[i].len, sizeof(size_t))
-            || !EVP_MAC_update(ctx, parts[i].data, parts[i].len))
-        {
-            return NGX_ERROR;
-        }
-    }
-
-    if (!EVP_MAC_final(ctx, delivery->key, &len, NGX_CODAT_ZONE_KEY_LEN)
-        || len != NGX_CODAT_ZONE_KEY_LEN)
-    {
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
+    return ngx_codat_digest(zone, text, 1, key);
 }
 
 
 ngx_int_t
-ngx_codat_delivery_claim(ngx_codat_zone_t *zone,
-    ngx_codat_delivery_t *delivery, ngx_uint_t done)
+ngx_codat_table_receive(ngx_codat_zone_t *zone, ngx_pool_t *pool,
+    ngx_codat_delivery_t *delivery, ngx_uint_t done,
+    ngx_codat_update_t *update)
 {
-    uint32_t          now;
-    ngx_int_t         rc;
-    ngx_codat_row_t  *row;
+    ngx_int_t                rc;
+    ngx_uint_t               i, n;
+    ngx_codat_copy_t         copy;
+    ngx_codat_table_ctx_t    ctx;
+    ngx_codat_table_fact_t  *facts;
+    u_char                   reference[NGX_CODAT_REFERENCE_MAX];
 
-    now = (uint32_t) ngx_time();
+    facts = ngx_codat_table_prepare(zone, pool, &update->facts);
+    if (facts == NULL) {
+        return NGX_ERROR;
+    }
 
-    delivery->attempt = 1;
-    delivery->succeeded = 0;
-    delivery->claimed = 0;
-    delivery->changed = 0;
+    ngx_memzero(&ctx, sizeof(ngx_codat_table_ctx_t));
 
+    ctx.now = (uint32_t) ngx_time();
+
+    n = update->facts.nelts;
+    i = 0;
     rc = NGX_OK;
 
     ngx_codat_zone_lock(zone);
 
-    row = ngx_codat_zone_find_locked(zone, NGX_CODAT_ROW_DELIVERY,
-                                     delivery->key);
-
-    if (row && ngx_codat_delivery_expired(zone, row, now)) {
-        ngx_codat_zone_drop_locked(zone, row);
-        row = NULL;
+    if (delivery) {
+        rc = ngx_codat_delivery_claim_locked(zone, delivery, done, ctx.now);
     }
 
-    if (row == NULL) {
-        row = ngx_codat_delivery_insert_locked(zone, delivery, now);
+    if (rc == NGX_OK || rc == NGX_DECLINED) {
 
-        if (row == NULL) {
-            rc = NGX_DECLINED;
-            goto unlock;
+        if (n) {
+            ngx_codat_table_first_locked(zone, &facts[i++], update, &ctx,
+                                         reference);
         }
 
-    } else {
-        delivery->changed = (row->body != delivery->body);
-
-        if (row->state == NGX_CODAT_DELIVERY_DONE) {
-            rc = NGX_DONE;
-            goto unlock;
+        if (delivery == NULL || delivery->attempt == 1) {
+            ngx_codat_recent_add_locked(zone->sh->recent, &update->recent);
         }
 
-        if (row->state == NGX_CODAT_DELIVERY_RUNNING
-            && !ngx_codat_delivery_abandoned(row, now))
-        {
-            rc = NGX_BUSY;
-            goto unlock;
+        for ( /* void */ ; i < n; i++) {
+
+            if (i % NGX_CODAT_TABLE_SLICE == 0) {
+                ngx_codat_zone_unlock(zone);
+                ngx_codat_zone_lock(zone);
+            }
+
+            (void) ngx_codat_table_apply_locked(zone, &facts[i], &copy, &ctx);
         }
     }
-
-    ngx_codat_delivery_take_locked(zone, row, delivery, done, now);
-
-unlock:
 
     ngx_codat_zone_unlock(zone);
 
     if (rc == NGX_DECLINED) {
-        (void) ngx_atomic_fetch_add(&zone->sh->unstored, 1);
+        ctx.unstored |= (ngx_uint_t) 1 << NGX_CODAT_ROW_DELIVERY;
     }
 
-    if (delivery->changed) {
-        (void) ngx_atomic_fetch_add(&zone->sh->conflicts, 1);
+    if (delivery && delivery->changed) {
+        ngx_codat_table_count(zone, NGX_CODAT_STAT_CONFLICTS, 0, 1);
+    }
+
+    if (update->stale) {
+        ngx_codat_table_count(zone, NGX_CODAT_STAT_STALE, 0, 1);
+    }
+
+    ngx_codat_table_done(zone, &ctx);
+
+    update->refused = ctx.refused;
+
+    if (update->reference.len) {
+
+        update->reference.data = ngx_pnalloc(pool, update->reference.len);
+
+        if (update->reference.data == NULL) {
+            update->reference.len = 0;
+            return rc;
+        }
+
+        ngx_memcpy(update->reference.data, reference, update->reference.len);
     }
 
     return rc;
 }
 
 
-/*
- * What succeeded under another list of forwards or for another body says
- * nothing of this one.
- */
+static ngx_codat_table_fact_t *
+ngx_codat_table_prepare(ngx_codat_zone_t *zone, ngx_pool_t *pool,
+    ngx_array_t *facts)
+{
+    ngx_uint_t               i;
+    ngx_codat_record_t      *said;
+    ngx_codat_table_fact_t  *prepared;
+
+    prepared = ngx_palloc(pool, ngx_max(facts->nelts, 1)
+                                * sizeof(ngx_codat_table_fact_t));
+    if (prepared == NULL) {
+        return NULL;
+    }
+
+    said = facts->elts;
+
+    for (i = 0; i < facts->nelts; i++) {
+
+        if (ngx_codat_table_fact(zone, &said[i], &prepared[i]) == NGX_ERROR) {
+            return NULL;
+        }
+    }
+
+    return prepared;
+}
+
+
+/* a row that can't have a key is not remembered, the event is served */
+
+static ngx_int_t
+ngx_codat_table_fact(ngx_codat_zone_t *zone, ngx_codat_record_t *said,
+    ngx_codat_table_fact_t *fact)
+{
+    ngx_int_t   rc;
+    ngx_str_t  *parent, parts[2];
+
+    fact->said = said;
+    fact->kind = ngx_codat_table_kinds[said->kind];
+    fact->group = 0;
+    fact->skip = 0;
+
+    parent = &said->texts[NGX_CODAT_TEXT_COMPANY];
+
+    if (said->kind == NGX_CODAT_RECORD_DATASET) {
+
+        parent = &said->texts[NGX_CODAT_TEXT_CONNECTION];
+
+        parts[0] = *parent;
+        parts[1] = said->texts[NGX_CODAT_TEXT_DATA_TYPE];
+
+        rc = ngx_codat_digest(zone, parts, 2, fact->key);
+
+    } else if (said->kind == NGX_CODAT_RECORD_CLIENT
+               && said->texts[NGX_CODAT_TEXT_ID].len == 0)
+    {
+        /* the only client of an endpoint need not have a name */
+
+        ngx_memzero(fact->key, NGX_CODAT_ZONE_KEY_LEN);
+        rc = NGX_OK;
+
+    } else {
+        rc = ngx_codat_table_key(zone, &said->texts[NGX_CODAT_TEXT_ID],
+                                 fact->key);
+    }
+
+    if (rc != NGX_OK) {
+        fact->skip = 1;
+        return rc;
+    }
+
+    if (said->kind == NGX_CODAT_RECORD_COMPANY
+        || said->kind == NGX_CODAT_RECORD_CLIENT)
+    {
+        return NGX_OK;
+    }
+
+    return ngx_codat_table_group(zone, fact->kind, parent, &fact->group);
+}
+
+
+static ngx_int_t
+ngx_codat_table_group(ngx_codat_zone_t *zone, ngx_uint_t kind,
+    const ngx_str_t *id, uint32_t *group)
+{
+    ngx_int_t  rc;
+    u_char     key[NGX_CODAT_ZONE_KEY_LEN];
+
+    rc = ngx_codat_table_key(zone, id, key);
+
+    if (rc == NGX_OK) {
+        *group = ngx_codat_cell_hash(zone->sh, kind, key);
+    }
+
+    return rc;
+}
+
+
+/* the fact that the event is about: what the application is told of it */
 
 static void
-ngx_codat_delivery_take_locked(ngx_codat_zone_t *zone, ngx_codat_row_t *row,
-    ngx_codat_delivery_t *delivery, ngx_uint_t done, uint32_t now)
+ngx_codat_table_first_locked(ngx_codat_zone_t *zone,
+    ngx_codat_table_fact_t *fact, ngx_codat_update_t *update,
+    ngx_codat_table_ctx_t *ctx, u_char *reference)
 {
-    if (row->routes != delivery->routes || row->body != delivery->body) {
-        row->succeeded = 0;
+    ngx_str_t         *text;
+    ngx_uint_t         merged;
+    ngx_codat_copy_t   copy;
 
-        ngx_memory_barrier();
+    merged = ngx_codat_table_apply_locked(zone, fact, &copy, ctx);
 
-        row->routes = delivery->routes;
-        row->body = delivery->body;
+    update->stale = (merged & NGX_CODAT_MERGE_STALE) ? 1 : 0;
+    update->recent.stale = update->stale;
+
+    if (fact->skip || fact->kind != NGX_CODAT_ROW_PUSH) {
+        return;
     }
 
-    if (row->attempts < (uint16_t) -1) {
-        row->attempts++;
+    text = &copy.record.texts[NGX_CODAT_TEXT_REFERENCE];
+
+    if (text->len == 0 || text->len > NGX_CODAT_REFERENCE_MAX) {
+        return;
     }
 
-    delivery->attempt = row->attempts;
-    delivery->succeeded = row->succeeded;
-    delivery->claimed = !done;
+    ngx_memcpy(reference, text->data, text->len);
 
-    row->owner = ngx_codat_delivery_self();
+    update->reference.len = text->len;
 
-    ngx_memory_barrier();
+    update->recent.reference.len = text->len;
+    update->recent.reference.data = reference;
+}
 
-    row->state = done ? NGX_CODAT_DELIVERY_DONE : NGX_CODAT_DELIVERY_RUNNING;
 
-    ngx_codat_zone_touch_locked(zone, row, now);
+/* leaves the record as it is then in "copy" */
+
+static ngx_uint_t
+ngx_codat_table_apply_locked(ngx_codat_zone_t *zone,
+    ngx_codat_table_fact_t *fact, ngx_codat_copy_t *copy,
+    ngx_codat_table_ctx_t *ctx)
+{
+    ngx_uint_t        merged;
+    ngx_codat_row_t  *row;
+
+    if (fact->skip) {
+        return 0;
+    }
+
+    ngx_codat_evict_old_locked(zone, ctx->now);
+
+    row = ngx_codat_cell_find_locked(zone->sh, fact->kind, fact->key);
+
+    if (row) {
+        ngx_codat_table_copy_locked(zone, row, copy);
+        ngx_codat_table_unpack(copy);
+
+    } else {
+        ngx_memzero(&copy->record, sizeof(ngx_codat_record_t));
+
+        copy->record.kind = fact->said->kind;
+        copy->record.texts[NGX_CODAT_TEXT_ID] =
+                                        fact->said->texts[NGX_CODAT_TEXT_ID];
+    }
+
+    merged = ngx_codat_merge(&copy->record, fact->said);
+
+    if (merged & NGX_CODAT_MERGE_REFUSED) {
+        ctx->refused++;
+    }
+
+    if (row && !(merged & NGX_CODAT_MERGE_CHANGED)) {
+        return merged;
+    }
+
+    if (ngx_codat_table_write_locked(zone, row, fact, copy, ctx) != NGX_OK) {
+        ctx->unstored |= (ngx_uint_t) 1 << fact->kind;
+        return merged;
+    }
+
+    if ((merged & NGX_CODAT_MERGE_STATUS)
+        && ngx_codat_wake_note_locked(zone->sh->wake, fact->kind, fact->key,
+                                      ctx->now))
+    {
+        ctx->wake = 1;
+    }
+
+    return merged;
+}
+
+
+/* all the room that is needed is made before anything changes */
+
+static ngx_int_t
+ngx_codat_table_write_locked(ngx_codat_zone_t *zone, ngx_codat_row_t *row,
+    ngx_codat_table_fact_t *fact, ngx_codat_copy_t *copy,
+    ngx_codat_table_ctx_t *ctx)
+{
+    uint32_t             group;
+    ngx_codat_value_t    value;
+    ngx_codat_queue_e    queue;
+    ngx_codat_prefix_t   prefix;
+    u_char               packed[NGX_CODAT_RECORD_MAX];
+
+    value.word = 0;
+    value.part.data = NGX_CODAT_ZONE_NONE;
+    value.part.len = (uint16_t) ngx_codat_record_pack(&copy->record, packed);
+    value.part.state = (uint8_t) copy->record.state;
+    value.part.flags = (uint8_t) copy->record.flags;
+
+    if (ngx_codat_evict_locked(zone, ngx_codat_cell_need(value.part.len)
+                                     + (row ? 0 : 1),
+                               row, ctx->now)
+        != NGX_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    queue = ngx_codat_table_queue(&copy->record);
+    group = fact->group;
+
+    if (row == NULL) {
+        row = ngx_codat_cell_insert_locked(zone->sh, fact->kind, queue,
+                                           fact->key, ctx->now);
+        if (row == NULL) {
+            return NGX_DECLINED;
+        }
+
+    } else if (group == 0) {
+        ngx_codat_cell_prefix(zone->sh, row, &prefix);
+        group = prefix.group;
+    }
+
+    if (ngx_codat_cell_write_locked(zone->sh, row, value, group, packed)
+        != NGX_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    ngx_codat_cell_touch_locked(zone->sh, row, queue, ctx->now);
+
+    return NGX_OK;
+}
+
+
+static ngx_codat_queue_e
+ngx_codat_table_queue(const ngx_codat_record_t *record)
+{
+    switch (record->kind) {
+
+    case NGX_CODAT_RECORD_PUSH:
+        return ngx_codat_record_final(record) ? NGX_CODAT_QUEUE_FINAL
+                                              : NGX_CODAT_QUEUE_PENDING;
+
+    case NGX_CODAT_RECORD_CONNECTION:
+        return record->state == NGX_CODAT_CONN_DELETED
+               ? NGX_CODAT_QUEUE_GONE : NGX_CODAT_QUEUE_CONNECTIONS;
+
+    case NGX_CODAT_RECORD_DATASET:
+        return NGX_CODAT_QUEUE_DATASETS;
+
+    case NGX_CODAT_RECORD_COMPANY:
+        return record->state ? NGX_CODAT_QUEUE_GONE
+                             : NGX_CODAT_QUEUE_COMPANIES;
+
+    default:
+        return NGX_CODAT_QUEUE_CLIENTS;
+    }
 }
 
 
 void
-ngx_codat_delivery_release(ngx_codat_zone_t *zone,
-    ngx_codat_delivery_t *delivery, ngx_uint_t accepted)
+ngx_codat_table_copy_locked(ngx_codat_zone_t *zone,
+    const ngx_codat_row_t *row, ngx_codat_copy_t *copy)
 {
-    ngx_codat_row_t  *row;
+    copy->len = ngx_codat_cell_read(zone->sh, row, NULL, copy->packed,
+                                    sizeof(copy->packed));
 
-    if (!delivery->claimed) {
-        return;
-    }
+    ngx_memcpy(copy->key, row->key, NGX_CODAT_ZONE_KEY_LEN);
 
-    delivery->claimed = 0;
-
-    ngx_codat_zone_lock(zone);
-
-    row = ngx_codat_zone_find_locked(zone, NGX_CODAT_ROW_DELIVERY,
-                                     delivery->key);
-
-    if (row
-        && row->state == NGX_CODAT_DELIVERY_RUNNING
-        && row->owner == ngx_codat_delivery_self())
-    {
-        row->succeeded = delivery->succeeded;
-
-        ngx_memory_barrier();
-
-        row->state = accepted ? NGX_CODAT_DELIVERY_DONE
-                              : NGX_CODAT_DELIVERY_FAILED;
-
-        ngx_codat_zone_touch_locked(zone, row, (uint32_t) ngx_time());
-    }
-
-    ngx_codat_zone_unlock(zone);
+    copy->record.kind = ngx_codat_table_record_kind(row->kind);
+    copy->record.state = row->u.record.value.part.state;
+    copy->record.flags = row->u.record.value.part.flags;
 }
 
 
-static ngx_codat_row_t *
-ngx_codat_delivery_insert_locked(ngx_codat_zone_t *zone,
-    ngx_codat_delivery_t *delivery, uint32_t now)
+void
+ngx_codat_table_unpack(ngx_codat_copy_t *copy)
+{
+    /* nothing but a broken zone could make it fail: what was read counts */
+
+    (void) ngx_codat_record_unpack(&copy->record, copy->packed, copy->len,
+                                   copy->key, copy->scratch);
+}
+
+
+ngx_codat_record_kind_e
+ngx_codat_table_record_kind(ngx_uint_t kind)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_CODAT_RECORD_KINDS - 1; i++) {
+
+        if (ngx_codat_table_kinds[i] == kind) {
+            break;
+        }
+    }
+
+    return (ngx_codat_record_kind_e) i;
+}
+
+
+ngx_int_t
+ngx_codat_table_get(ngx_codat_zone_t *zone, ngx_codat_record_kind_e kind,
+    const u_char *key, ngx_codat_copy_t *copy)
 {
     ngx_codat_row_t  *row;
 
-    ngx_codat_delivery_expire_locked(zone, now);
+    ngx_codat_zone_lock(zone);
 
-    row = ngx_codat_zone_insert_locked(zone, NGX_CODAT_ROW_DELIVERY,
-                                       delivery->key, now);
+    row = ngx_codat_cell_find_locked(zone->sh, ngx_codat_table_kinds[kind],
+                                     key);
+    if (row) {
+        ngx_codat_table_copy_locked(zone, row, copy);
+    }
 
-    if (row == NULL && ngx_codat_delivery_evict_locked(zone, now)) {
-        row = ngx_codat_zone_insert_locked(zone, NGX_CODAT_ROW_DELIVERY,
-                                           delivery->key, now);
+    ngx_codat_zone_unlock(zone);
+
+    if (row == NULL) {
+        return NGX_DECLINED;
+    }
+
+    ngx_codat_table_unpack(copy);
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_codat_table_register(ngx_codat_zone_t *zone, ngx_codat_record_t *push,
+    ngx_codat_copy_t *copy)
+{
+    uint32_t                 link;
+    ngx_int_t                rc;
+    ngx_str_t               *reference;
+    ngx_codat_row_t         *row;
+    ngx_codat_table_ctx_t    ctx;
+    ngx_codat_table_fact_t   fact;
+    u_char                   key[NGX_CODAT_ZONE_KEY_LEN];
+
+    ngx_memzero(&ctx, sizeof(ngx_codat_table_ctx_t));
+
+    ctx.now = (uint32_t) ngx_time();
+
+    push->kind = NGX_CODAT_RECORD_PUSH;
+    push->times[NGX_CODAT_TIME_UPDATED] = ngx_codat_table_now();
+
+    rc = ngx_codat_table_fact(zone, push, &fact);
+
+    if (fact.skip || rc == NGX_ERROR) {
+        return rc;
+    }
+
+    link = 0;
+    reference = &push->texts[NGX_CODAT_TEXT_REFERENCE];
+
+    if (reference->len) {
+
+        if (ngx_codat_digest(zone, reference, 1, key) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        link = ngx_codat_cell_hash(zone->sh, NGX_CODAT_ROW_LINK, key);
+    }
+
+    ngx_codat_zone_lock(zone);
+
+    row = ngx_codat_cell_find_locked(zone->sh, NGX_CODAT_ROW_PUSH, fact.key);
+
+    rc = row ? NGX_OK : NGX_DONE;
+
+    push->state = row ? NGX_CODAT_PUSH_UNKNOWN : NGX_CODAT_PUSH_PENDING;
+
+    (void) ngx_codat_table_apply_locked(zone, &fact, copy, &ctx);
+
+    row = ngx_codat_cell_find_locked(zone->sh, NGX_CODAT_ROW_PUSH, fact.key);
+
+    if (row == NULL || ctx.unstored) {
+        rc = NGX_DECLINED;
+
+    } else if (link) {
+        ngx_codat_table_link_locked(zone, row, link, ctx.now);
     }
 
     if (row) {
-        row->body = delivery->body;
-        row->routes = delivery->routes;
+        ngx_codat_table_copy_locked(zone, row, copy);
     }
 
-    return row;
+    ngx_codat_zone_unlock(zone);
+
+    ngx_codat_table_done(zone, &ctx);
+
+    if (rc != NGX_DECLINED) {
+        ngx_codat_table_unpack(copy);
+    }
+
+    return rc;
+}
+
+
+/* without room for the link the push is known all the same, by its key */
+
+static void
+ngx_codat_table_link_locked(ngx_codat_zone_t *zone, ngx_codat_row_t *row,
+    uint32_t group, uint32_t now)
+{
+    ngx_codat_row_t     *link;
+    ngx_codat_prefix_t   prefix;
+
+    link = ngx_codat_cell_find_locked(zone->sh, NGX_CODAT_ROW_LINK, row->key);
+
+    if (link) {
+        ngx_codat_cell_prefix(zone->sh, link, &prefix);
+
+        if (prefix.group == group) {
+            return;
+        }
+
+        ngx_codat_cell_drop_locked(zone->sh, link);
+    }
+
+    if (ngx_codat_evict_locked(zone, 1, row, now) != NGX_OK) {
+        return;
+    }
+
+    row->linked = 1;
+
+    ngx_memory_barrier();
+
+    link = ngx_codat_cell_insert_locked(zone->sh, NGX_CODAT_ROW_LINK,
+                                        NGX_CODAT_QUEUE_NONE, row->key, now);
+    if (link) {
+        ngx_codat_cell_link_locked(zone->sh, link, group);
+    }
+}
+
+
+ngx_int_t
+ngx_codat_table_forget(ngx_codat_zone_t *zone, const u_char *key)
+{
+    ngx_codat_row_t  *row;
+
+    ngx_codat_zone_lock(zone);
+
+    row = ngx_codat_cell_find_locked(zone->sh, NGX_CODAT_ROW_PUSH, key);
+
+    if (row) {
+        ngx_codat_evict_row_locked(zone, row);
+    }
+
+    ngx_codat_zone_unlock(zone);
+
+    return row ? NGX_OK : NGX_DECLINED;
 }
 
 
 static void
-ngx_codat_delivery_expire_locked(ngx_codat_zone_t *zone, uint32_t now)
+ngx_codat_table_done(ngx_codat_zone_t *zone, ngx_codat_table_ctx_t *ctx)
 {
-    ngx_uint_t         n;
-    ngx_codat_row_t   *row;
-    ngx_codat_queue_t *queue;
+    ngx_uint_t  kind;
 
-    queue = &zone->sh->queues[NGX_CODAT_ROW_DELIVERY];
+    if (ctx->wake) {
+        ngx_codat_wake_signal(zone->wakeup);
+    }
 
-    for (n = 0; n < NGX_CODAT_DELIVERY_EXPIRE; n++) {
-        row = ngx_codat_zone_row(zone, queue->oldest);
+    if (ctx->refused) {
+        ngx_codat_table_count(zone, NGX_CODAT_STAT_TRANSITIONS_REFUSED, 0,
+                              ctx->refused);
+    }
 
-        if (row == NULL || !ngx_codat_delivery_expired(zone, row, now)) {
-            return;
+    for (kind = 0; ctx->unstored >> kind; kind++) {
+
+        if (ctx->unstored & ((ngx_uint_t) 1 << kind)) {
+            ngx_codat_table_count(zone, NGX_CODAT_STAT_UNSTORED, kind, 1);
         }
-
-        ngx_codat_zone_drop_locked(zone, row);
     }
 }
 
 
-static ngx_uint_t
-ngx_codat_delivery_evict_locked(ngx_codat_zone_t *zone, uint32_t now)
+int64_t
+ngx_codat_table_now(void)
 {
-    ngx_uint_t        n;
-    ngx_codat_row_t  *row;
+    ngx_time_t  *tp;
 
-    row = ngx_codat_zone_row(zone,
-                          zone->sh->queues[NGX_CODAT_ROW_DELIVERY].oldest);
+    tp = ngx_timeofday();
 
-    for (n = 0; row && n < NGX_CODAT_DELIVERY_SCAN; n++) {
-
-        if (row->state != NGX_CODAT_DELIVERY_RUNNING
-            || ngx_codat_delivery_abandoned(row, now))
-        {
-            ngx_codat_zone_drop_locked(zone, row);
-            (void) ngx_atomic_fetch_add(&zone->sh->evicted, 1);
-
-            return 1;
-        }
-
-        row = ngx_codat_zone_row(zone, row->newer);
-    }
-
-    return 0;
-}
-
-
-static ngx_uint_t
-ngx_codat_delivery_expired(ngx_codat_zone_t *zone, ngx_codat_row_t *row,
-    uint32_t now)
-{
-    if (row->state == NGX_CODAT_DELIVERY_RUNNING
-        && !ngx_codat_delivery_abandoned(row, now))
-    {
-        return 0;
-    }
-
-    /* a clock that was set back makes nothing expire */
-
-    return now > row->touched
-           && (time_t) (now - row->touched) >= zone->dedupe;
-}
-
-
-/* a worker that was killed gives nothing back */
-
-static ngx_uint_t
-ngx_codat_delivery_abandoned(ngx_codat_row_t *row, uint32_t now)
-{
-    ngx_pid_t  pid;
-
-    pid = (ngx_pid_t) (row->owner >> 32);
-
-    if (pid == ngx_pid) {
-        return row->owner != ngx_codat_delivery_self();
-    }
-
-    if (now > row->touched
-        && now - row->touched >= NGX_CODAT_DELIVERY_LEASE)
-    {
-        return 1;
-    }
-
-    return kill(pid, 0) == -1 && ngx_errno == ESRCH;
-}
-
-
-/*
- * The pid tells a living owner from a dead one, a random part a worker from
- * its successor of the same pid.
- */
-
-static uint64_t
-ngx_codat_delivery_self(void)
-{
-    static uint64_t   self;
-    static ngx_pid_t  pid;
-
-    if (pid != ngx_pid) {
-        pid = ngx_pid;
-        self = ((uint64_t) ngx_pid << 32) | (uint32_t) ngx_random();
-    }
-
-    return self;
+    return (int64_t) tp->sec * 1000000 + (int64_t) tp->msec * 1000;
 }

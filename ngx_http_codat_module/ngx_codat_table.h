@@ -2,9 +2,10 @@
 /*
  * Copyright (C) the authors of the Codat module
  *
- * Ring 1.  Owns the meaning of rows in the zone.  So far these are the
- * deliveries: which webhooks have been seen, which are being worked on and
- * by whom, which of their forwards succeeded.
+ * Ring 1.  Owns the rows of a zone as records: what an event changes in
+ * them, single rows and lists for readers, rows made and forgotten by hand.
+ * The only room that writes rows of pushes, connections, datasets, companies
+ * and clients.
  */
 
 
@@ -15,52 +16,89 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include "ngx_codat_delivery.h"
+#include "ngx_codat_facts.h"
+#include "ngx_codat_merge.h"
+#include "ngx_codat_names.h"
 #include "ngx_codat_zone.h"
 
 
-/* forwards of one endpoint, each is one bit */
-#define NGX_CODAT_TABLE_ROUTES  64
-
-
+/* A row that was copied out; its record refers to the other members. */
 typedef struct {
-    u_char                  key[NGX_CODAT_ZONE_KEY_LEN];
-    uint32_t                body;       /* a hash of the body */
-    uint32_t                routes;     /* a hash of the list of forwards */
-    uint64_t                succeeded;  /* forwards, a bit for each */
-    ngx_uint_t              attempt;    /* 1 for the first receipt */
-    unsigned                claimed:1;  /* a row says that we work on it */
-    unsigned                changed:1;  /* known under another body */
-} ngx_codat_delivery_t;
+    ngx_codat_record_t          record;
+    u_char                      key[NGX_CODAT_ZONE_KEY_LEN];
+    size_t                      len;
+    u_char                      packed[NGX_CODAT_RECORD_MAX];
+    u_char                      scratch[NGX_CODAT_RECORD_SCRATCH];
+} ngx_codat_copy_t;
+
+
+/* what the tables make of one event */
+typedef struct {
+    ngx_array_t                 facts;      /* see ngx_codat_facts.h */
+    ngx_codat_recent_event_t    recent;
+    ngx_str_t                   reference;  /* found; in the pool */
+    ngx_uint_t                  refused;    /* transitions */
+    unsigned                    stale:1;    /* found */
+} ngx_codat_update_t;
 
 
 /*
- * Derives the key under which a delivery is remembered from n strings: its
- * id, and what ids must not be mixed over.  Returns NGX_OK or NGX_ERROR
+ * The key of a row: the UUID itself, or a digest of another text under the
+ * seed of the zone.  Returns NGX_OK, NGX_DECLINED if the text is empty or
+ * longer than NGX_CODAT_ID_MAX, or NGX_ERROR (OpenSSL).
+ */
+ngx_int_t ngx_codat_table_key(ngx_codat_zone_t *zone, const ngx_str_t *text,
+    u_char *key);
+
+/*
+ * Claims the delivery, unless that is NULL, and where it is ours applies what
+ * the event says and lists it among the recent ones, in one hold of the lock
+ * (several for events with many datasets).  Wakes whoever waits for a row
+ * that changed.  Returns as ngx_codat_delivery_claim(), or NGX_ERROR (memory,
+ * OpenSSL): then nothing has happened.
+ */
+ngx_int_t ngx_codat_table_receive(ngx_codat_zone_t *zone, ngx_pool_t *pool,
+    ngx_codat_delivery_t *delivery, ngx_uint_t done,
+    ngx_codat_update_t *update);
+
+/*
+ * Copies a row by its key.  Returns NGX_OK, or NGX_DECLINED if there is none.
+ */
+ngx_int_t ngx_codat_table_get(ngx_codat_zone_t *zone,
+    ngx_codat_record_kind_e kind, const u_char *key, ngx_codat_copy_t *copy);
+
+/*
+ * Registers a push by hand: TEXT_ID, and of TEXT_REFERENCE, TEXT_COMPANY,
+ * TEXT_CONNECTION and TEXT_DATA_TYPE those that are set.  "copy" is the row
+ * as it is then.  Returns NGX_OK if the push was known, NGX_DONE if it is
+ * new, NGX_DECLINED if there is no room or the key is none, or NGX_ERROR
  * (OpenSSL).
  */
-ngx_int_t ngx_codat_delivery_key(ngx_codat_zone_t *zone, ngx_str_t *parts,
-    ngx_uint_t n, ngx_codat_delivery_t *delivery);
+ngx_int_t ngx_codat_table_register(ngx_codat_zone_t *zone,
+    ngx_codat_record_t *push, ngx_codat_copy_t *copy);
+
+/* Forgets a push.  Returns NGX_OK, or NGX_DECLINED if it was not known. */
+ngx_int_t ngx_codat_table_forget(ngx_codat_zone_t *zone, const u_char *key);
 
 /*
- * Claims a delivery whose key, body and routes are set.  With "done" set the
- * claim is at once the acceptance, for deliveries that nobody waits for.
- *
- * NGX_OK       it is ours; "succeeded" are the forwards that need not be
- *              repeated and "attempt" counts the receipts
- * NGX_DONE     it was accepted before; "changed" if the body was another
- * NGX_BUSY     it is being worked on at this moment
- * NGX_DECLINED there is no room to remember it: to be served all the same
+ * Copies a row with the zone's lock; ngx_codat_table_unpack() makes it a
+ * record once the lock is released.
  */
-ngx_int_t ngx_codat_delivery_claim(ngx_codat_zone_t *zone,
-    ngx_codat_delivery_t *delivery, ngx_uint_t done);
+void ngx_codat_table_copy_locked(ngx_codat_zone_t *zone,
+    const ngx_codat_row_t *row, ngx_codat_copy_t *copy);
+void ngx_codat_table_unpack(ngx_codat_copy_t *copy);
 
-/*
- * Records "succeeded" and gives a claim back: accepted, so that copies are
- * duplicates from now on, or not, so that a copy is worked on again.  A
- * no-op if the delivery is not claimed.
- */
-void ngx_codat_delivery_release(ngx_codat_zone_t *zone,
-    ngx_codat_delivery_t *delivery, ngx_uint_t accepted);
+/* The kind of the records of a kind of rows. */
+ngx_codat_record_kind_e ngx_codat_table_record_kind(ngx_uint_t kind);
+
+/* Wall time in microseconds. */
+int64_t ngx_codat_table_now(void);
+
+
+/* the kinds of rows, by ngx_codat_record_kind_e */
+
+extern const ngx_uint_t  ngx_codat_table_kinds[];
 
 
 #endif /* _NGX_CODAT_TABLE_H_INCLUDED_ */

@@ -1,6 +1,10 @@
 
 /*
  * Copyright (C) the authors of the Codat module
+ *
+ * Ring 1.  Owns the zone, see ngx_codat_zone.h.  Everything lies in one
+ * block of the slab pool that is cut up once: nothing is allocated later, so
+ * nothing can fragment.
  */
 
 
@@ -9,25 +13,24 @@
 
 #include <openssl/rand.h>
 
+#include "ngx_codat_cell.h"
+#include "ngx_codat_repair.h"
 #include "ngx_codat_zone.h"
 
 
-/* how finely a repair restores the order of a queue */
-#define NGX_CODAT_ZONE_AGES  256
+/* recent events have this part of the zone, and not more than this */
+#define NGX_CODAT_ZONE_RECENT_PART  16
+#define NGX_CODAT_ZONE_RECENT_MAX   (64 * 1024 * 1024)
+#define NGX_CODAT_ZONE_RECENT_MIN   2048
+
+#define NGX_CODAT_ZONE_MIN_CELLS    64
 
 
 static ngx_int_t ngx_codat_zone_build(ngx_shm_zone_t *shm_zone);
-static void ngx_codat_zone_repair_locked(ngx_codat_zone_t *zone);
-static void ngx_codat_zone_span_locked(ngx_codat_zone_sh_t *sh,
-    uint32_t *oldest, uint32_t *newest);
-static void ngx_codat_zone_enqueue(ngx_codat_zone_sh_t *sh,
-    ngx_codat_row_t *row);
-static void ngx_codat_zone_dequeue(ngx_codat_zone_sh_t *sh,
-    ngx_codat_row_t *row);
-static uint32_t ngx_codat_zone_hash(ngx_uint_t kind, const u_char *key);
-
-
-#define ngx_codat_zone_index(sh, row)  ((uint32_t) ((row) - (sh)->cells))
+static ngx_int_t ngx_codat_zone_log_ctx(ngx_shm_zone_t *shm_zone);
+static ngx_int_t ngx_codat_zone_cut(ngx_codat_zone_t *zone, u_char *p,
+    size_t len);
+static u_char *ngx_codat_zone_take(u_char **p, size_t *left, size_t size);
 
 
 ngx_int_t
@@ -59,81 +62,40 @@ ngx_codat_zone_init(ngx_shm_zone_t *shm_zone, void *data)
 static ngx_int_t
 ngx_codat_zone_build(ngx_shm_zone_t *shm_zone)
 {
-    size_t                len, left, buckets;
-    uint32_t              i;
-    ngx_slab_pool_t      *shpool;
-    ngx_codat_zone_t     *zone;
-    ngx_codat_zone_sh_t  *sh;
+    size_t             len;
+    u_char            *p;
+    ngx_slab_pool_t   *shpool;
+    ngx_codat_zone_t  *zone;
 
     zone = shm_zone->data;
     shpool = zone->shpool;
 
-    len = sizeof(" in codat_zone \"\"") + shm_zone->shm.name.len;
-
-    shpool->log_ctx = ngx_slab_alloc(shpool, len);
-    if (shpool->log_ctx == NULL) {
+    if (ngx_codat_zone_log_ctx(shm_zone) != NGX_OK) {
         goto too_small;
     }
 
-    ngx_sprintf(shpool->log_ctx, " in codat_zone \"%V\"%Z",
-                &shm_zone->shm.name);
+    len = shpool->pfree * ngx_pagesize;
 
-    shpool->log_nomem = 0;
+    p = ngx_slab_alloc(shpool, len);
 
-    sh = ngx_slab_calloc(shpool, sizeof(ngx_codat_zone_sh_t));
-    if (sh == NULL) {
+    if (p == NULL || ngx_codat_zone_cut(zone, p, len) != NGX_OK) {
         goto too_small;
     }
 
-    if (RAND_bytes(sh->seed, sizeof(sh->seed)) != 1) {
+    if (RAND_bytes((u_char *) zone->sh->seed, sizeof(zone->sh->seed)) != 1
+        || RAND_bytes((u_char *) &zone->sh->id, sizeof(zone->sh->id)) != 1)
+    {
         ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
                       "codat: no random bytes for zone \"%V\"",
                       &shm_zone->shm.name);
         return NGX_ERROR;
     }
 
-    /* one bucket for one to two cells, all else is cells */
+    zone->sh->born = ngx_time();
 
-    left = shpool->pfree * ngx_pagesize;
+    ngx_codat_repair_locked(zone->sh);
 
-    for (buckets = 64;
-         buckets * 2 * (sizeof(ngx_codat_row_t) + sizeof(uint32_t)) <= left;
-         buckets *= 2)
-    {
-        /* void */
-    }
-
-    sh->buckets = ngx_slab_alloc(shpool, buckets * sizeof(uint32_t));
-    if (sh->buckets == NULL) {
-        goto too_small;
-    }
-
-    left = shpool->pfree * ngx_pagesize;
-
-    if (left / sizeof(ngx_codat_row_t) >= NGX_CODAT_ZONE_NONE) {
-        left = (size_t) (NGX_CODAT_ZONE_NONE - 1) * sizeof(ngx_codat_row_t);
-    }
-
-    sh->cells = ngx_slab_alloc(shpool, left);
-    if (sh->cells == NULL) {
-        goto too_small;
-    }
-
-    sh->mask = (uint32_t) (buckets - 1);
-    sh->ncells = (uint32_t) (left / sizeof(ngx_codat_row_t));
-
-    /* the pages are fresh, hence zeroed: all cells are free */
-
-    for (i = 0; i < sh->ncells; i++) {
-        sh->cells[i].kind = NGX_CODAT_ROW_FREE;
-    }
-
-    zone->sh = sh;
-
-    ngx_codat_zone_repair_locked(zone);
-    sh->repaired = 0;
-
-    shpool->data = sh;
+    shpool->data = zone->sh;
 
     return NGX_OK;
 
@@ -146,13 +108,145 @@ too_small:
 }
 
 
+static ngx_int_t
+ngx_codat_zone_log_ctx(ngx_shm_zone_t *shm_zone)
+{
+    size_t             len;
+    ngx_slab_pool_t   *shpool;
+
+    shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
+
+    len = sizeof(" in codat_zone \"\"") + shm_zone->shm.name.len;
+
+    shpool->log_ctx = ngx_slab_alloc(shpool, len);
+    if (shpool->log_ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_sprintf(shpool->log_ctx, " in codat_zone \"%V\"%Z",
+                &shm_zone->shm.name);
+
+    shpool->log_nomem = 0;
+
+    return NGX_OK;
+}
+
+
+/* the pages are fresh, hence zeroed, and stay untouched until needed */
+
+static ngx_int_t
+ngx_codat_zone_cut(ngx_codat_zone_t *zone, u_char *p, size_t len)
+{
+    u_char               *bytes;
+    size_t                left, size, recent, buckets, groups;
+    ngx_codat_zone_sh_t  *sh;
+
+    left = len;
+
+    sh = (ngx_codat_zone_sh_t *) ngx_codat_zone_take(&p, &left,
+                                                sizeof(ngx_codat_zone_sh_t));
+    if (sh == NULL) {
+        return NGX_ERROR;
+    }
+
+    size = ngx_codat_stats_size(len);
+    sh->stats = (ngx_codat_stats_t *) ngx_codat_zone_take(&p, &left, size);
+
+    sh->wake = (ngx_codat_wake_t *) ngx_codat_zone_take(&p, &left,
+                                                   sizeof(ngx_codat_wake_t));
+
+    sh->recent = (ngx_codat_recent_t *) ngx_codat_zone_take(&p, &left,
+                                                 sizeof(ngx_codat_recent_t));
+
+    recent = ngx_max(len / NGX_CODAT_ZONE_RECENT_PART,
+                     NGX_CODAT_ZONE_RECENT_MIN);
+    recent = ngx_min(recent, NGX_CODAT_ZONE_RECENT_MAX);
+
+    bytes = ngx_codat_zone_take(&p, &left, recent);
+
+    if (sh->stats == NULL || sh->wake == NULL || sh->recent == NULL
+        || bytes == NULL)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_codat_stats_init(sh->stats, size);
+    ngx_codat_recent_init(sh->recent, bytes, recent);
+
+    /* a bucket for two to four cells: about one for each row */
+
+    for (buckets = 64;
+         buckets * 4 * (sizeof(ngx_codat_row_t) + sizeof(uint32_t)) <= left;
+         buckets *= 2)
+    {
+        /* void */
+    }
+
+    groups = ngx_max(buckets / 8, 64);
+
+    sh->buckets = (uint32_t *) ngx_codat_zone_take(&p, &left,
+                                                buckets * sizeof(uint32_t));
+    sh->groups = (uint32_t *) ngx_codat_zone_take(&p, &left,
+                                                 groups * sizeof(uint32_t));
+
+    if (sh->buckets == NULL || sh->groups == NULL) {
+        return NGX_ERROR;
+    }
+
+    sh->mask = (uint32_t) (buckets - 1);
+    sh->groups_mask = (uint32_t) (groups - 1);
+
+    p = ngx_align_ptr(p, sizeof(ngx_codat_row_t));
+
+    size = left / sizeof(ngx_codat_row_t);
+
+    if (size <= NGX_CODAT_ZONE_MIN_CELLS) {
+        return NGX_ERROR;
+    }
+
+    /* one is lost to the alignment */
+
+    sh->cells = (ngx_codat_row_t *) p;
+    sh->ncells = (uint32_t) ngx_min(size - 1, NGX_CODAT_CELL_BUCKET - 1);
+
+    zone->sh = sh;
+
+    return NGX_OK;
+}
+
+
+static u_char *
+ngx_codat_zone_take(u_char **p, size_t *left, size_t size)
+{
+    u_char  *start;
+
+    size = ngx_align(size, NGX_CPU_CACHE_LINE);
+
+    if (size > *left) {
+        return NULL;
+    }
+
+    start = *p;
+
+    *p += size;
+    *left -= size;
+
+    return start;
+}
+
+
 void
 ngx_codat_zone_lock(ngx_codat_zone_t *zone)
 {
     ngx_shmtx_lock(&zone->shpool->mutex);
 
     if (zone->sh->dirty) {
-        ngx_codat_zone_repair_locked(zone);
+        ngx_codat_repair_locked(zone->sh);
+
+        ngx_codat_stats_add(zone->sh->stats,
+                            ngx_codat_stat_id(NGX_CODAT_STAT_REPAIRED,
+                                              0, 0, 0, 0),
+                            1);
     }
 
     zone->sh->dirty = 1;
@@ -169,292 +263,4 @@ ngx_codat_zone_unlock(ngx_codat_zone_t *zone)
     zone->sh->dirty = 0;
 
     ngx_shmtx_unlock(&zone->shpool->mutex);
-}
-
-
-/*
- * The worker that held the lock is gone and may have left any link half
- * written.  Cells are the truth; buckets, queues and the free list follow
- * from them.  The queue keeps its order as far as a division of the ages
- * into NGX_CODAT_ZONE_AGES classes tells it.
- */
-
-static void
-ngx_codat_zone_repair_locked(ngx_codat_zone_t *zone)
-{
-    uint32_t              i, age, oldest, newest, bucket;
-    uint32_t              heads[NGX_CODAT_ZONE_AGES];
-    uint64_t              span;
-    ngx_codat_row_t      *row;
-    ngx_codat_zone_sh_t  *sh;
-
-    sh = zone->sh;
-
-    for (i = 0; i <= sh->mask; i++) {
-        sh->buckets[i] = NGX_CODAT_ZONE_NONE;
-    }
-
-    for (i = 0; i < NGX_CODAT_ROW_KINDS; i++) {
-        sh->queues[i].newest = NGX_CODAT_ZONE_NONE;
-        sh->queues[i].oldest = NGX_CODAT_ZONE_NONE;
-        sh->queues[i].count = 0;
-    }
-
-    for (i = 0; i < NGX_CODAT_ZONE_AGES; i++) {
-        heads[i] = NGX_CODAT_ZONE_NONE;
-    }
-
-    sh->free = NGX_CODAT_ZONE_NONE;
-
-    ngx_codat_zone_span_locked(sh, &oldest, &newest);
-
-    span = (uint64_t) (newest - oldest) + 1;
-
-    for (i = sh->ncells; i > 0; i--) {
-        row = &sh->cells[i - 1];
-
-        if (row->kind == NGX_CODAT_ROW_FREE
-            || row->kind >= NGX_CODAT_ROW_KINDS)
-        {
-            row->kind = NGX_CODAT_ROW_FREE;
-            row->next = sh->free;
-            sh->free = i - 1;
-            continue;
-        }
-
-        row->hash = ngx_codat_zone_hash(row->kind, row->key);
-        bucket = row->hash & sh->mask;
-
-        row->next = sh->buckets[bucket];
-        sh->buckets[bucket] = i - 1;
-
-        age = (uint32_t) ((uint64_t) (row->touched - oldest)
-                          * NGX_CODAT_ZONE_AGES / span);
-
-        row->older = heads[age];
-        heads[age] = i - 1;
-    }
-
-    for (age = 0; age < NGX_CODAT_ZONE_AGES; age++) {
-
-        while (heads[age] != NGX_CODAT_ZONE_NONE) {
-            row = &sh->cells[heads[age]];
-            heads[age] = row->older;
-
-            ngx_codat_zone_enqueue(sh, row);
-        }
-    }
-
-    (void) ngx_atomic_fetch_add(&sh->repaired, 1);
-}
-
-
-static void
-ngx_codat_zone_span_locked(ngx_codat_zone_sh_t *sh, uint32_t *oldest,
-    uint32_t *newest)
-{
-    uint32_t  i, touched;
-
-    *oldest = (uint32_t) -1;
-    *newest = 0;
-
-    for (i = 0; i < sh->ncells; i++) {
-
-        if (sh->cells[i].kind == NGX_CODAT_ROW_FREE) {
-            continue;
-        }
-
-        touched = sh->cells[i].touched;
-
-        *oldest = ngx_min(*oldest, touched);
-        *newest = ngx_max(*newest, touched);
-    }
-
-    if (*oldest > *newest) {
-        *oldest = *newest;
-    }
-}
-
-
-ngx_codat_row_t *
-ngx_codat_zone_find_locked(ngx_codat_zone_t *zone, ngx_uint_t kind,
-    const u_char *key)
-{
-    uint32_t              hash, i;
-    ngx_codat_row_t      *row;
-    ngx_codat_zone_sh_t  *sh;
-
-    sh = zone->sh;
-    hash = ngx_codat_zone_hash(kind, key);
-
-    for (i = sh->buckets[hash & sh->mask];
-         i != NGX_CODAT_ZONE_NONE;
-         i = row->next)
-    {
-        row = &sh->cells[i];
-
-        if (row->hash == hash
-            && row->kind == kind
-            && ngx_memcmp(row->key, key, NGX_CODAT_ZONE_KEY_LEN) == 0)
-        {
-            return row;
-        }
-    }
-
-    return NULL;
-}
-
-
-ngx_codat_row_t *
-ngx_codat_zone_insert_locked(ngx_codat_zone_t *zone, ngx_uint_t kind,
-    const u_char *key, uint32_t now)
-{
-    uint32_t              i, hash, bucket;
-    ngx_codat_row_t      *row;
-    ngx_codat_zone_sh_t  *sh;
-
-    sh = zone->sh;
-    i = sh->free;
-
-    if (i == NGX_CODAT_ZONE_NONE) {
-        return NULL;
-    }
-
-    row = &sh->cells[i];
-    sh->free = row->next;
-
-    ngx_memzero(row, sizeof(ngx_codat_row_t));
-
-    hash = ngx_codat_zone_hash(kind, key);
-    bucket = hash & sh->mask;
-
-    ngx_memcpy(row->key, key, NGX_CODAT_ZONE_KEY_LEN);
-    row->hash = hash;
-    row->touched = now;
-
-    ngx_memory_barrier();
-
-    row->kind = (uint8_t) kind;
-
-    row->next = sh->buckets[bucket];
-    sh->buckets[bucket] = i;
-
-    ngx_codat_zone_enqueue(sh, row);
-
-    return row;
-}
-
-
-void
-ngx_codat_zone_drop_locked(ngx_codat_zone_t *zone, ngx_codat_row_t *row)
-{
-    uint32_t              i, *link;
-    ngx_codat_zone_sh_t  *sh;
-
-    sh = zone->sh;
-    i = ngx_codat_zone_index(sh, row);
-
-    for (link = &sh->buckets[row->hash & sh->mask];
-         *link != i && *link != NGX_CODAT_ZONE_NONE;
-         link = &sh->cells[*link].next)
-    {
-        /* void */
-    }
-
-    if (*link == i) {
-        *link = row->next;
-    }
-
-    ngx_codat_zone_dequeue(sh, row);
-
-    row->kind = NGX_CODAT_ROW_FREE;
-
-    ngx_memory_barrier();
-
-    row->next = sh->free;
-    sh->free = i;
-}
-
-
-void
-ngx_codat_zone_touch_locked(ngx_codat_zone_t *zone, ngx_codat_row_t *row,
-    uint32_t now)
-{
-    row->touched = now;
-
-    if (row->newer == NGX_CODAT_ZONE_NONE) {
-        return;
-    }
-
-    ngx_codat_zone_dequeue(zone->sh, row);
-    ngx_codat_zone_enqueue(zone->sh, row);
-}
-
-
-ngx_codat_row_t *
-ngx_codat_zone_row(ngx_codat_zone_t *zone, uint32_t index)
-{
-    return index == NGX_CODAT_ZONE_NONE ? NULL : &zone->sh->cells[index];
-}
-
-
-static void
-ngx_codat_zone_enqueue(ngx_codat_zone_sh_t *sh, ngx_codat_row_t *row)
-{
-    uint32_t            i;
-    ngx_codat_queue_t  *queue;
-
-    i = ngx_codat_zone_index(sh, row);
-    queue = &sh->queues[row->kind];
-
-    row->newer = NGX_CODAT_ZONE_NONE;
-    row->older = queue->newest;
-
-    if (queue->newest == NGX_CODAT_ZONE_NONE) {
-        queue->oldest = i;
-
-    } else {
-        sh->cells[queue->newest].newer = i;
-    }
-
-    queue->newest = i;
-    queue->count++;
-}
-
-
-static void
-ngx_codat_zone_dequeue(ngx_codat_zone_sh_t *sh, ngx_codat_row_t *row)
-{
-    ngx_codat_queue_t  *queue;
-
-    queue = &sh->queues[row->kind];
-
-    if (row->newer == NGX_CODAT_ZONE_NONE) {
-        queue->newest = row->older;
-
-    } else {
-        sh->cells[row->newer].older = row->older;
-    }
-
-    if (row->older == NGX_CODAT_ZONE_NONE) {
-        queue->oldest = row->newer;
-
-    } else {
-        sh->cells[row->older].newer = row->newer;
-    }
-
-    queue->count--;
-}
-
-
-/* keys are digests under a secret seed already, so any four bytes will do */
-
-static uint32_t
-ngx_codat_zone_hash(ngx_uint_t kind, const u_char *key)
-{
-    uint32_t  hash;
-
-    ngx_memcpy(&hash, key, sizeof(uint32_t));
-
-    return hash ^ (uint32_t) (kind * 0x9e3779b9U);
 }

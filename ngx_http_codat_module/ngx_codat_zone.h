@@ -2,10 +2,9 @@
 /*
  * Copyright (C) the authors of the Codat module
  *
- * Ring 1.  Owns the shared memory zone: its life over configurations, one
- * class of fixed cells with a hash index and a queue per kind, the lock, and
- * the repair after a worker died with the lock held.  Does not know what the
- * rows mean.
+ * Ring 1.  Owns the shared memory zone: its life over configurations and
+ * processes, what lies where in it, the lock, and the repair after a worker
+ * died with the lock held.  Does not know what the rows mean.
  */
 
 
@@ -16,70 +15,153 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include "ngx_codat_recent.h"
+#include "ngx_codat_stats.h"
+#include "ngx_codat_wake.h"
+
 
 #define NGX_CODAT_ZONE_KEY_LEN   16
 
 #define NGX_CODAT_ZONE_NONE      ((uint32_t) -1)
 
+/* bytes of a packed record in one cell */
+#define NGX_CODAT_ZONE_DATA_LEN  59
+
+/* states of rows that are counted */
+#define NGX_CODAT_ZONE_STATES    8
+
 
 typedef enum {
     NGX_CODAT_ROW_FREE = 0,
+    NGX_CODAT_ROW_DATA,                 /* not a row: behind one */
     NGX_CODAT_ROW_DELIVERY,
+    NGX_CODAT_ROW_PUSH,
+    NGX_CODAT_ROW_LINK,                 /* from a reference to a push */
+    NGX_CODAT_ROW_CONNECTION,
+    NGX_CODAT_ROW_DATASET,
+    NGX_CODAT_ROW_COMPANY,
+    NGX_CODAT_ROW_CLIENT,
     NGX_CODAT_ROW_KINDS
 } ngx_codat_row_kind_e;
 
 
+/* rows of one queue are as disposable as each other, the oldest most of all */
+
+typedef enum {
+    NGX_CODAT_QUEUE_NONE = 0,           /* goes with another row */
+    NGX_CODAT_QUEUE_DELIVERIES,
+    NGX_CODAT_QUEUE_PENDING,            /* pushes */
+    NGX_CODAT_QUEUE_FINAL,
+    NGX_CODAT_QUEUE_CONNECTIONS,
+    NGX_CODAT_QUEUE_DATASETS,
+    NGX_CODAT_QUEUE_COMPANIES,
+    NGX_CODAT_QUEUE_GONE,               /* deleted connections, companies */
+    NGX_CODAT_QUEUE_CLIENTS,
+    NGX_CODAT_QUEUES
+} ngx_codat_queue_e;
+
+
 /*
- * One cell, 64 bytes, one row.  Links are indices into the cells.  "kind" is
- * written last when a row is made and first when it is dropped, so that the
- * cells alone tell what exists.
+ * One store of eight bytes publishes it, so that a worker that is killed
+ * leaves a row as it was or as it was to be.
+ */
+typedef union {
+    uint64_t                    word;
+    struct {
+        uint32_t                data;   /* the first cell, or none */
+        uint16_t                len;
+        uint8_t                 state;
+        uint8_t                 flags;
+    } part;
+} ngx_codat_value_t;
+
+
+/*
+ * A cell has 64 bytes and is a row, or DATA behind one, or free.  Links are
+ * indices into the cells.  "kind" is written last when a row is made and
+ * first when it is dropped, so that the cells alone tell what exists.
  */
 typedef struct {
-    uint32_t                hash;
-    uint32_t                next;       /* of the same bucket, or free */
-    uint32_t                newer;      /* in the queue of the kind */
-    uint32_t                older;
-    uint8_t                 kind;
-    uint8_t                 state;
-    uint16_t                attempts;
-    uint32_t                touched;    /* wall time, in seconds */
-    uint64_t                succeeded;
-    uint64_t                owner;
-    uint32_t                body;
-    uint32_t                routes;
-    u_char                  key[NGX_CODAT_ZONE_KEY_LEN];
+    uint32_t                    next;   /* of the same bucket, or free */
+    uint8_t                     kind;
+    uint8_t                     queue;
+    uint8_t                     state;  /* of a delivery */
+    uint8_t                     linked; /* a push: a reference leads to it */
+    uint32_t                    newer;  /* in the queue */
+    uint32_t                    older;
+    uint32_t                    touched;  /* wall time, in seconds */
+    uint32_t                    seq;    /* order of creation; of a delivery,
+                                           how often it was received */
+    union {
+        struct {
+            uint64_t            succeeded;
+            uint64_t            owner;
+            uint32_t            body;
+            uint32_t            routes;
+        } delivery;
+
+        struct {
+            ngx_codat_value_t   value;
+            uint32_t            newer;  /* of its kind, by creation */
+            uint32_t            older;
+            uint32_t            later;  /* in its group */
+            uint32_t            sooner; /* or, with the top bit, a bucket */
+        } record;
+    } u;
+    u_char                      key[NGX_CODAT_ZONE_KEY_LEN];
 } ngx_codat_row_t;
 
 
 typedef struct {
-    uint32_t                newest;
-    uint32_t                oldest;
-    uint32_t                count;
+    uint32_t                    next;
+    uint8_t                     kind;
+    u_char                      bytes[NGX_CODAT_ZONE_DATA_LEN];
+} ngx_codat_data_t;
+
+
+typedef struct {
+    uint32_t                    newest;
+    uint32_t                    oldest;
+    uint32_t                    count;
 } ngx_codat_queue_t;
 
 
 typedef struct {
-    uint32_t                dirty;      /* somebody is changing links */
-    uint32_t                free;
-    uint32_t                ncells;
-    uint32_t                mask;       /* buckets - 1 */
-    ngx_codat_queue_t       queues[NGX_CODAT_ROW_KINDS];
-    ngx_atomic_t            evicted;    /* rows dropped before their time */
-    ngx_atomic_t            unstored;   /* rows for which was no room */
-    ngx_atomic_t            conflicts;  /* one id, different bodies */
-    ngx_atomic_t            repaired;   /* times the links were rebuilt */
-    u_char                  seed[16];
-    uint32_t               *buckets;    /* shared memory: mapped alike in */
-    ngx_codat_row_t        *cells;      /* all workers */
+    uint32_t                    dirty;  /* somebody is changing links */
+    uint32_t                    free;
+    uint32_t                    nfree;  /* in the list, without fresh ones */
+    uint32_t                    fresh;  /* from here on never used */
+    uint32_t                    ncells;
+    uint32_t                    mask;   /* buckets - 1 */
+    uint32_t                    groups_mask;
+    uint32_t                    seq;    /* of the row made last */
+    uint32_t                    stamp;  /* of the link in a group made last */
+    uint32_t                    id;     /* of this zone, in cursors */
+    ngx_codat_queue_t           queues[NGX_CODAT_QUEUES];
+    ngx_codat_queue_t           created[NGX_CODAT_ROW_KINDS];
+    uint32_t                    states[NGX_CODAT_ROW_KINDS]
+                                      [NGX_CODAT_ZONE_STATES];
+    uint32_t                    cells_of[NGX_CODAT_QUEUES];
+    uint64_t                    seed[2];
+    time_t                      born;
+
+    /* shared memory is mapped alike in all workers */
+    uint32_t                   *buckets;
+    uint32_t                   *groups;
+    ngx_codat_row_t            *cells;
+    ngx_codat_recent_t         *recent;
+    ngx_codat_stats_t          *stats;
+    ngx_codat_wake_t           *wake;
 } ngx_codat_zone_sh_t;
 
 
 typedef struct {
-    ngx_codat_zone_sh_t    *sh;
-    ngx_slab_pool_t        *shpool;
-    ngx_shm_zone_t         *shm_zone;
-    time_t                  dedupe;     /* seconds, 0: off */
-    time_t                  retain;     /* seconds */
+    ngx_codat_zone_sh_t        *sh;
+    ngx_slab_pool_t            *shpool;
+    ngx_shm_zone_t             *shm_zone;
+    time_t                      dedupe; /* seconds, 0: off */
+    time_t                      retain; /* seconds */
+    ngx_codat_wakeup_t         *wakeup; /* of this process */
 } ngx_codat_zone_t;
 
 
@@ -92,32 +174,12 @@ ngx_int_t ngx_codat_zone_init(ngx_shm_zone_t *shm_zone, void *data);
 
 /*
  * Takes the lock, and repairs the links first if the last holder died with
- * it.  No logging, no allocation from pools and no hashing until unlocked.
+ * it.  No logging, no allocation from pools and no hashing of texts until
+ * unlocked.
  */
 void ngx_codat_zone_lock(ngx_codat_zone_t *zone);
 
 void ngx_codat_zone_unlock(ngx_codat_zone_t *zone);
-
-/* Finds a row by kind and key; NULL if there is none. */
-ngx_codat_row_t *ngx_codat_zone_find_locked(ngx_codat_zone_t *zone,
-    ngx_uint_t kind, const u_char *key);
-
-/*
- * Takes a free cell, zeroes it but for its key, links it as the newest of its
- * kind.  Returns NULL when none is free: the caller evicts and calls again.
- */
-ngx_codat_row_t *ngx_codat_zone_insert_locked(ngx_codat_zone_t *zone,
-    ngx_uint_t kind, const u_char *key, uint32_t now);
-
-/* Unlinks a row and frees its cell. */
-void ngx_codat_zone_drop_locked(ngx_codat_zone_t *zone, ngx_codat_row_t *row);
-
-/* Makes a row the newest of its kind. */
-void ngx_codat_zone_touch_locked(ngx_codat_zone_t *zone, ngx_codat_row_t *row,
-    uint32_t now);
-
-/* The row behind an index; NULL for NGX_CODAT_ZONE_NONE. */
-ngx_codat_row_t *ngx_codat_zone_row(ngx_codat_zone_t *zone, uint32_t index);
 
 
 #endif /* _NGX_CODAT_ZONE_H_INCLUDED_ */

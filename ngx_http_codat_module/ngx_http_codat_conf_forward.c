@@ -40,10 +40,10 @@ ngx_http_codat_forward(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
     }
 
-    if (cdlcf->forwards->nelts == NGX_CODAT_TABLE_ROUTES) {
+    if (cdlcf->forwards->nelts == NGX_CODAT_DELIVERY_ROUTES) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"codat_forward\" is given more than %d times in "
-                           "one location", NGX_CODAT_TABLE_ROUTES);
+                           "one location", NGX_CODAT_DELIVERY_ROUTES);
         return NGX_CONF_ERROR;
     }
 

@@ -9,10 +9,9 @@
 #include "ngx_http_codat_credential.h"
 #include "ngx_http_codat_forward.h"
 #include "ngx_http_codat_header.h"
+#include "ngx_http_codat_remember.h"
 #include "ngx_http_codat_variables.h"
 #include "ngx_http_codat_webhook.h"
-
-#include <openssl/rand.h>
 
 
 static void ngx_http_codat_webhook_body_handler(ngx_http_request_t *r);
@@ -20,12 +19,6 @@ static ngx_int_t ngx_http_codat_webhook_process(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx);
 static ngx_int_t ngx_http_codat_webhook_event(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx, ngx_str_t *body);
-static ngx_int_t ngx_http_codat_webhook_key(ngx_http_request_t *r,
-    ngx_http_codat_ctx_t *ctx, ngx_str_t *id);
-static ngx_int_t ngx_http_codat_webhook_claim(ngx_http_request_t *r,
-    ngx_http_codat_ctx_t *ctx, ngx_str_t *id, ngx_uint_t done);
-static void ngx_http_codat_webhook_log_full(ngx_http_request_t *r,
-    ngx_str_t *zone);
 static ngx_int_t ngx_http_codat_webhook_forward(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx);
 static void ngx_http_codat_webhook_resume(ngx_http_request_t *r);
@@ -41,7 +34,6 @@ static void ngx_http_codat_webhook_cleanup(void *data);
 
 
 static const ngx_str_t  ngx_http_codat_accepted = ngx_string("accepted");
-static const ngx_str_t  ngx_http_codat_duplicate = ngx_string("duplicate");
 
 
 ngx_int_t
@@ -215,7 +207,7 @@ static ngx_int_t
 ngx_http_codat_webhook_process(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx)
 {
-    ngx_str_t                  body, detail, *id;
+    ngx_str_t                  body, detail;
     ngx_int_t                  rc;
     ngx_uint_t                 forwards;
     ngx_http_codat_problem_e   problem;
@@ -237,36 +229,29 @@ ngx_http_codat_webhook_process(ngx_http_request_t *r,
         return rc;
     }
 
-    id = ctx->webhook_id.len ? &ctx->webhook_id
-                             : &ctx->event.fields[NGX_CODAT_FIELD_ID];
-
-    if (ngx_http_codat_webhook_key(r, ctx, id) != NGX_OK) {
-        goto failed;
-    }
-
-    rc = ngx_http_codat_forward_select(r, ctx, &forwards);
-
-    if (rc != NGX_OK) {
-        goto failed;
-    }
-
-    rc = ngx_http_codat_webhook_claim(r, ctx, id, forwards == 0);
+    rc = ngx_http_codat_remember(r, ctx);
 
     if (rc != NGX_OK) {
         return rc;
     }
 
+    /* conditions may ask for what the tables know */
+
+    if (ngx_http_codat_forward_select(r, ctx, &forwards) != NGX_OK) {
+        ngx_codat_delivery_release(ctx->zone, &ctx->delivery, 0);
+
+        return ngx_http_codat_problem(r, ctx, NGX_HTTP_CODAT_UNAVAILABLE,
+                                      "out of memory");
+    }
+
     if (forwards == 0) {
+        ngx_codat_delivery_release(ctx->zone, &ctx->delivery, 1);
+
         return ngx_http_codat_accept(r, ctx, NGX_HTTP_OK,
                                      &ngx_http_codat_accepted);
     }
 
     return ngx_http_codat_webhook_forward(r, ctx);
-
-failed:
-
-    return ngx_http_codat_problem(r, ctx, NGX_HTTP_CODAT_UNAVAILABLE,
-                                  "out of memory");
 }
 
 
@@ -315,120 +300,6 @@ ngx_http_codat_webhook_event(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
     }
 
     return NGX_OK;
-}
-
-
-/*
- * The key of idempotency for the application.  Without any id two equal
- * bodies may be two events, so nothing less than a new key will do.
- */
-
-static ngx_int_t
-ngx_http_codat_webhook_key(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
-    ngx_str_t *id)
-{
-    u_char  bytes[16];
-
-    if (id->len) {
-        return ngx_http_codat_plain(r->pool, id, &ctx->key);
-    }
-
-    ctx->key.data = ngx_pnalloc(r->pool, 2 * sizeof(bytes));
-
-    if (ctx->key.data == NULL || RAND_bytes(bytes, sizeof(bytes)) != 1) {
-        return NGX_ERROR;
-    }
-
-    (void) ngx_hex_dump(ctx->key.data, bytes, sizeof(bytes));
-    ctx->key.len = 2 * sizeof(bytes);
-
-    return NGX_OK;
-}
-
-
-/* returns NGX_OK for "ours to process", NGX_DONE when answered */
-
-static ngx_int_t
-ngx_http_codat_webhook_claim(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
-    ngx_str_t *id, ngx_uint_t done)
-{
-    ngx_str_t                  *body, parts[4];
-    ngx_int_t                   rc;
-    ngx_codat_delivery_t       *delivery;
-    ngx_http_codat_loc_conf_t  *cdlcf;
-
-    cdlcf = ngx_http_get_module_loc_conf(r, ngx_http_codat_module);
-
-    ctx->zone = cdlcf->zone->data;
-
-    delivery = &ctx->delivery;
-    delivery->attempt = 1;
-
-    if (ctx->zone->dedupe == 0 || id->len == 0) {
-        return NGX_OK;
-    }
-
-    body = &ctx->event.payload;
-
-    delivery->body = ngx_murmur_hash2(body->data, body->len);
-    delivery->routes = cdlcf->routes;
-
-    parts[0] = cdlcf->server;
-    parts[1] = cdlcf->location;
-    parts[2] = ctx->tenant;
-    parts[3] = *id;
-
-    if (ngx_codat_delivery_key(ctx->zone, parts, 4, delivery) != NGX_OK) {
-        return ngx_http_codat_problem(r, ctx, NGX_HTTP_CODAT_UNAVAILABLE,
-                                      "the event can't be looked up");
-    }
-
-    rc = ngx_codat_delivery_claim(ctx->zone, delivery, done);
-
-    if (delivery->changed) {
-        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
-                      "codat: an id that was seen before came with another "
-                      "body, id: \"%*s\"", ngx_min(ctx->key.len, 64),
-                      ctx->key.data);
-    }
-
-    switch (rc) {
-
-    case NGX_DONE:
-        return ngx_http_codat_accept(r, ctx, NGX_HTTP_OK,
-                                     &ngx_http_codat_duplicate);
-
-    case NGX_BUSY:
-        return ngx_http_codat_problem(r, ctx, NGX_HTTP_CODAT_IN_PROGRESS,
-                                      "another copy of this message is being "
-                                      "processed");
-
-    case NGX_DECLINED:
-        ngx_http_codat_webhook_log_full(r, &cdlcf->zone->shm.name);
-        return NGX_OK;
-
-    default:
-        return NGX_OK;
-    }
-}
-
-
-/* once a second will do */
-
-static void
-ngx_http_codat_webhook_log_full(ngx_http_request_t *r, ngx_str_t *zone)
-{
-    static time_t  last;
-
-    if (last == ngx_time()) {
-        return;
-    }
-
-    last = ngx_time();
-
-    ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
-                  "codat: zone \"%V\" is full of deliveries under way, "
-                  "this one is served but not remembered", zone);
 }
 
 
