@@ -290,7 +290,7 @@ ngx_codat_table_first_locked(ngx_codat_zone_t *zone,
 
     merged = ngx_codat_table_apply_locked(zone, fact, &copy, ctx);
 
-    update->stale = (merged & NGX_CODAT_MERGE_STALE) ? 1 : 0;
+    update->stale = ((merged & NGX_CODAT_MERGE_STALE) != 0);
     update->recent.stale = update->stale;
 
     if (fact->skip || fact->kind != NGX_CODAT_ROW_PUSH) {
@@ -669,9 +669,6 @@ ngx_codat_table_done(ngx_codat_zone_t *zone, ngx_codat_table_ctx_t *ctx)
 int64_t
 ngx_codat_table_now(void)
 {
-    ngx_time_t  *tp;
-
-    tp = ngx_timeofday();
-
-    return (int64_t) tp->sec * 1000000 + (int64_t) tp->msec * 1000;
+    return (int64_t) ngx_cached_time->sec * 1000000
+           + (int64_t) ngx_cached_time->msec * 1000;
 }

@@ -220,7 +220,7 @@ ngx_codat_zone_take(u_char **p, size_t *left, size_t size)
 {
     u_char  *start;
 
-    size = ngx_align(size, NGX_CPU_CACHE_LINE);
+    size = ngx_align(size, (size_t) NGX_CPU_CACHE_LINE);
 
     if (size > *left) {
         return NULL;
