@@ -253,7 +253,11 @@ ngx_codat_cloudevent_data(u_char *p, ngx_codat_event_t *event)
         p = ngx_codat_cloudevent_copy(p, &ngx_codat_ce_stale);
     }
 
-    return ngx_codat_cloudevent_copy(p, &ngx_codat_ce_payload);
+    if (event->payload.len) {
+        return ngx_codat_cloudevent_copy(p, &ngx_codat_ce_payload);
+    }
+
+    return (p[-1] == ',') ? p - 1 : p;
 }
 
 

@@ -20,10 +20,10 @@
 /*
  * Renders what stands before and behind the received body, which is the last
  * member of "data" and is not copied: head, event->payload, tail is the
- * whole.  "id" is used where the event has none (CloudEvents requires one);
- * webhook_id may be empty; received is the time of receipt in microseconds,
- * used where the event has no valid date of its own.  Memory is the pool's.
- * Returns NGX_OK or NGX_ERROR.
+ * whole.  An empty payload is left out.  "id" is used where the event has
+ * none (CloudEvents requires one); webhook_id may be empty; received is the
+ * time of receipt in microseconds, used where the event has no valid date of
+ * its own.  Memory is the pool's.  Returns NGX_OK or NGX_ERROR.
  */
 ngx_int_t ngx_codat_cloudevent(ngx_pool_t *pool, ngx_codat_event_t *event,
     ngx_str_t *id, ngx_str_t *webhook_id, int64_t received, ngx_str_t *head,

@@ -56,10 +56,16 @@ static void ngx_codat_event_fill(ngx_codat_event_ctx_t *ctx);
 static void ngx_codat_event_company(ngx_codat_event_ctx_t *ctx);
 static void ngx_codat_event_connection(ngx_codat_event_ctx_t *ctx);
 static void ngx_codat_event_write(ngx_codat_event_ctx_t *ctx);
+static ngx_int_t ngx_codat_event_reads(ngx_codat_event_ctx_t *ctx);
+static void ngx_codat_event_client(ngx_codat_event_ctx_t *ctx);
 static void ngx_codat_event_rest(ngx_codat_event_ctx_t *ctx,
     ngx_str_t *client_id);
 static void ngx_codat_event_take(ngx_codat_event_ctx_t *ctx,
     ngx_uint_t slot, ngx_codat_event_take_e take, ngx_str_t *value);
+static void ngx_codat_event_take_value(ngx_codat_json_value_t *v,
+    ngx_codat_event_take_e take, ngx_str_t *value);
+static int64_t ngx_codat_event_date(ngx_codat_event_ctx_t *ctx,
+    ngx_uint_t slot);
 
 
 const ngx_codat_field_t  ngx_codat_fields[NGX_CODAT_FIELDS] = {
@@ -161,6 +167,8 @@ ngx_codat_event_parse(ngx_pool_t *pool, ngx_str_t *body, ngx_str_t *client_id,
 
     ngx_codat_event_fill(&ctx);
 
+    event->family = ctx.family;
+
     switch (ctx.family) {
 
     case NGX_CODAT_FAMILY_COMPANY:
@@ -173,6 +181,18 @@ ngx_codat_event_parse(ngx_pool_t *pool, ngx_str_t *body, ngx_str_t *client_id,
 
     case NGX_CODAT_FAMILY_WRITE:
         ngx_codat_event_write(&ctx);
+        break;
+
+    case NGX_CODAT_FAMILY_READ:
+
+        if (ngx_codat_event_reads(&ctx) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        break;
+
+    case NGX_CODAT_FAMILY_CLIENT:
+        ngx_codat_event_client(&ctx);
         break;
 
     default:
@@ -356,7 +376,20 @@ ngx_codat_event_rule(ngx_codat_event_ctx_t *ctx)
 
     case NGX_CODAT_RULE_PUSH_STATUS:
     case NGX_CODAT_RULE_PUSH_TIMED_OUT:
+        ctx->family = NGX_CODAT_FAMILY_WRITE;
         return ngx_codat_event_push_rule(ctx);
+
+    case NGX_CODAT_RULE_NEW_COMPANY:
+    case NGX_CODAT_RULE_SYNC_COMPLETED:
+    case NGX_CODAT_RULE_DATA_CHANGED:
+    case NGX_CODAT_RULE_SYNC_ERROR:
+        ctx->family = NGX_CODAT_FAMILY_READ;
+        break;
+
+    case NGX_CODAT_RULE_LIMIT_REACHED:
+    case NGX_CODAT_RULE_LIMIT_RESET:
+        ctx->family = NGX_CODAT_FAMILY_CLIENT;
+        break;
 
     default:
         break;
@@ -502,6 +535,9 @@ ngx_codat_event_company(ngx_codat_event_ctx_t *ctx)
     if (ctx->slots[NGX_CODAT_IN_P_TAGS].type == NGX_CODAT_JSON_OBJECT) {
         ctx->event->tags = ctx->slots[NGX_CODAT_IN_P_TAGS].text;
     }
+
+    ctx->event->created = ngx_codat_event_date(ctx,
+                                               NGX_CODAT_IN_P_CREATED);
 }
 
 
@@ -570,9 +606,20 @@ ngx_codat_event_write(ngx_codat_event_ctx_t *ctx)
     ngx_str_t                *fields, *name, *status;
     ngx_codat_push_status_e   value;
 
+    /* a rule has set its own */
+
+    if (ctx->rule != NGX_CODAT_RULE_NONE) {
+        return;
+    }
+
     fields = ctx->event->fields;
     name = &fields[NGX_CODAT_FIELD_EVENT_TYPE];
     status = &fields[NGX_CODAT_FIELD_PUSH_STATUS];
+
+    ctx->event->requested = ngx_codat_event_date(ctx,
+                                                 NGX_CODAT_IN_P_REQUESTED);
+    ctx->event->completed = ngx_codat_event_date(ctx,
+                                                 NGX_CODAT_IN_P_COMPLETED);
 
     dot = ngx_strlchr(name->data, name->data + name->len, '.');
 
@@ -598,6 +645,105 @@ ngx_codat_event_write(ngx_codat_event_ctx_t *ctx)
     if (value != NGX_CODAT_PUSH_UNKNOWN) {
         *status = ngx_codat_push_status_names[value];
     }
+}
+
+
+/*
+ * "read.completed": the fields have taken the first of "dataTypes".  Arrays of
+ * several are rare, so only these are read once more.
+ */
+
+static ngx_int_t
+ngx_codat_event_reads(ngx_codat_event_ctx_t *ctx)
+{
+    ngx_int_t                rc;
+    ngx_str_t                rest, element;
+    ngx_uint_t               n;
+    ngx_array_t              reads;
+    ngx_codat_read_t        *read;
+    ngx_codat_json_error_t   err;
+    ngx_codat_json_value_t   slots[NGX_CODAT_READ_SLOTS];
+
+    if (ctx->slots[NGX_CODAT_IN_READS].type != NGX_CODAT_JSON_ARRAY) {
+        return NGX_OK;
+    }
+
+    rest = ctx->slots[NGX_CODAT_IN_READS].text;
+
+    if (ngx_codat_json_element(&rest, &element) != NGX_OK
+        || ngx_codat_json_element(&rest, &element) != NGX_OK)
+    {
+        return NGX_OK;
+    }
+
+    if (ngx_array_init(&reads, ctx->pool, 8, sizeof(ngx_codat_read_t))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rest = ctx->slots[NGX_CODAT_IN_READS].text;
+
+    for (n = 0; n < NGX_CODAT_EVENT_READS; n++) {
+
+        if (ngx_codat_json_element(&rest, &element) != NGX_OK) {
+            break;
+        }
+
+        rc = ngx_codat_json_select(ctx->pool, &element, ngx_codat_read_paths,
+                                   slots, NGX_CODAT_READ_SLOTS, &err);
+        if (rc == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        if (slots[NGX_CODAT_READ_ROOT].type != NGX_CODAT_JSON_OBJECT) {
+            continue;
+        }
+
+        read = ngx_array_push(&reads);
+        if (read == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memzero(read, sizeof(ngx_codat_read_t));
+
+        ngx_codat_event_take_value(&slots[NGX_CODAT_READ_DATA_TYPE],
+                                   NGX_CODAT_TAKE_STRING, &read->data_type);
+        ngx_codat_event_take_value(&slots[NGX_CODAT_READ_STATUS],
+                                   NGX_CODAT_TAKE_STRING, &read->status);
+        ngx_codat_event_take_value(&slots[NGX_CODAT_READ_CONNECTION],
+                                   NGX_CODAT_TAKE_CONNECTION,
+                                   &read->connection);
+
+        ngx_codat_data_type(&read->data_type, 0);
+    }
+
+    ctx->event->reads = reads.elts;
+    ctx->event->nreads = reads.nelts;
+
+    return NGX_OK;
+}
+
+
+/* "client.rateLimit.*" */
+
+static void
+ngx_codat_event_client(ngx_codat_event_ctx_t *ctx)
+{
+    ngx_codat_event_t  *event;
+
+    event = ctx->event;
+
+    event->expiry = ngx_codat_event_date(ctx, NGX_CODAT_IN_P_EXPIRY);
+
+    if (event->expiry == 0) {
+        event->expiry = ngx_codat_event_date(ctx, NGX_CODAT_IN_D_EXPIRES);
+    }
+
+    ngx_codat_event_take(ctx, NGX_CODAT_IN_D_QUOTA, NGX_CODAT_TAKE_ID,
+                         &event->quota);
+    ngx_codat_event_take(ctx, NGX_CODAT_IN_P_QUOTA, NGX_CODAT_TAKE_ID,
+                         &event->quota);
 }
 
 
@@ -644,13 +790,28 @@ ngx_codat_event_rest(ngx_codat_event_ctx_t *ctx, ngx_str_t *client_id)
                                            fields[NGX_CODAT_FIELD_MESSAGE];
     }
 
-    if (fields[NGX_CODAT_FIELD_GENERATED_AT].len
-        && ngx_codat_time_parse(&fields[NGX_CODAT_FIELD_GENERATED_AT],
-                                &ctx->event->generated, NULL)
-           != NGX_OK)
-    {
-        ctx->event->generated = 0;
+    ctx->event->generated = ngx_codat_event_date(ctx,
+                                                 NGX_CODAT_IN_GENERATED);
+}
+
+
+/* Returns 0 if there is no date, or one that does not exist. */
+
+static int64_t
+ngx_codat_event_date(ngx_codat_event_ctx_t *ctx, ngx_uint_t slot)
+{
+    int64_t    time;
+    ngx_str_t  text;
+
+    ngx_str_null(&text);
+
+    ngx_codat_event_take(ctx, slot, NGX_CODAT_TAKE_STRING, &text);
+
+    if (text.len == 0 || ngx_codat_time_parse(&text, &time, NULL) != NGX_OK) {
+        return 0;
     }
+
+    return time;
 }
 
 
@@ -660,11 +821,15 @@ static void
 ngx_codat_event_take(ngx_codat_event_ctx_t *ctx, ngx_uint_t slot,
     ngx_codat_event_take_e take, ngx_str_t *value)
 {
-    ngx_codat_json_value_t  *v;
+    ngx_codat_event_take_value(&ctx->slots[slot], take, value);
+}
 
+
+static void
+ngx_codat_event_take_value(ngx_codat_json_value_t *v,
+    ngx_codat_event_take_e take, ngx_str_t *value)
+{
     static const u_char  nil[] = "00000000-0000-0000-0000-000000000000";
-
-    v = &ctx->slots[slot];
 
     if (v->text.len == 0
         || (v->type != NGX_CODAT_JSON_STRING

@@ -16,6 +16,11 @@
 #include <ngx_core.h>
 
 #include "ngx_codat_json.h"
+#include "ngx_codat_names.h"
+
+
+/* reads of one event beyond this are not told apart */
+#define NGX_CODAT_EVENT_READS  1024
 
 
 typedef enum {
@@ -33,11 +38,33 @@ typedef struct {
 
 
 typedef struct {
+    ngx_str_t     data_type;
+    ngx_str_t     status;
+    ngx_str_t     connection;
+} ngx_codat_read_t;
+
+
+/* times are in microseconds; 0: absent, or not a date */
+
+typedef struct {
     ngx_str_t     fields[NGX_CODAT_FIELDS];     /* len == 0: absent */
     ngx_str_t     tags;                 /* the object as sent, or empty */
     ngx_str_t     payload;              /* the received body */
     ngx_str_t     client;               /* what the body alone says */
-    int64_t       generated;            /* usec, 0: none or not a date */
+    ngx_str_t     quota;                /* calls a day, of client events */
+
+    /* of a read that names several data types; else the fields say all */
+    ngx_codat_read_t    *reads;
+    ngx_uint_t           nreads;
+
+    ngx_codat_family_e   family;
+
+    int64_t       generated;
+    int64_t       requested;            /* of a push, as completed is */
+    int64_t       completed;
+    int64_t       created;              /* of a company */
+    int64_t       expiry;               /* of a rate limit */
+
     unsigned      stale:1;              /* older than what is known */
 } ngx_codat_event_t;
 

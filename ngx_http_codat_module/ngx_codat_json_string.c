@@ -3,8 +3,8 @@
  * Copyright (C) the authors of the Codat module
  *
  * Ring 0.  Owns the bytes of JSON strings: what is UTF-8, decoding escapes
- * and writing them, names that stand for keys.  Allocates nothing; must not
- * know what a JSON text is.
+ * and writing them, names that stand for keys, where an array's elements
+ * end.  Allocates nothing; must not know what a JSON text is.
  */
 
 
@@ -22,6 +22,7 @@ static u_char *ngx_codat_json_utf8_encode(u_char *p, uint32_t ch);
 static ngx_uint_t ngx_codat_json_utf8(const u_char *p, const u_char *last,
     size_t *len);
 static size_t ngx_codat_json_plain(const u_char *p, const u_char *last);
+static u_char *ngx_codat_json_space(u_char *p, u_char *last);
 
 
 u_char *
@@ -491,4 +492,81 @@ ngx_codat_json_like(const ngx_str_t *name, const u_char *key, size_t len)
     }
 
     return 1;
+}
+
+
+ngx_int_t
+ngx_codat_json_element(ngx_str_t *rest, ngx_str_t *element)
+{
+    u_char      *p, *start, *last;
+    ngx_uint_t   depth, string;
+
+    last = rest->data + rest->len;
+    p = ngx_codat_json_space(rest->data, last);
+
+    if (p == last || (*p != '[' && *p != ',')) {
+        return NGX_DECLINED;
+    }
+
+    start = ngx_codat_json_space(p + 1, last);
+
+    depth = 0;
+    string = 0;
+
+    for (p = start; p < last; p++) {
+
+        if (string) {
+
+            if (*p == '\\') {
+                p++;
+
+            } else if (*p == '"') {
+                string = 0;
+            }
+
+            continue;
+        }
+
+        if (*p == '"') {
+            string = 1;
+
+        } else if (*p == '{' || *p == '[') {
+            depth++;
+
+        } else if (depth == 0 && (*p == ',' || *p == ']')) {
+            break;
+
+        } else if (*p == '}' || *p == ']') {
+            depth--;
+        }
+    }
+
+    /* nothing but "]", or no array at all */
+
+    if (p >= last || p == start) {
+        return NGX_DECLINED;
+    }
+
+    rest->data = p;
+    rest->len = (size_t) (last - p);
+
+    while (p > start && p[-1] <= ' ') {
+        p--;
+    }
+
+    element->data = start;
+    element->len = (size_t) (p - start);
+
+    return NGX_OK;
+}
+
+
+static u_char *
+ngx_codat_json_space(u_char *p, u_char *last)
+{
+    while (p < last && *p <= ' ') {
+        p++;
+    }
+
+    return p;
 }

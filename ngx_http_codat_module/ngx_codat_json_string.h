@@ -45,6 +45,13 @@ const u_char *ngx_codat_json_utf8_check(ngx_str_t *text,
     const u_char **strange);
 
 /*
+ * Takes the next element off "rest", which is an array that has been parsed,
+ * from its "[" on, or what an earlier call has left of it.  Returns NGX_OK, or
+ * NGX_DECLINED at its end.
+ */
+ngx_int_t ngx_codat_json_element(ngx_str_t *rest, ngx_str_t *element);
+
+/*
  * Compares a key with a name of nginx's variables: letters without regard to
  * case, while "_" is any byte but letters and digits.  Returns 1 or 0.
  */

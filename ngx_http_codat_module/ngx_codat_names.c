@@ -53,6 +53,7 @@ static const ngx_codat_event_name_t *ngx_codat_event_name(
     ngx_str_t *name);
 static ngx_int_t ngx_codat_write_event(ngx_pool_t *pool, ngx_str_t *name,
     ngx_codat_family_e *family);
+static ngx_uint_t ngx_codat_read_event(const ngx_str_t *name);
 static ngx_int_t ngx_codat_concat(ngx_pool_t *pool, ngx_str_t *name,
     const ngx_str_t *head, const ngx_str_t *tail);
 
@@ -260,14 +261,14 @@ static const ngx_codat_event_name_t  ngx_codat_event_names[] = {
     { ngx_string("connection.disconnected"), NGX_CODAT_FAMILY_CONNECTION },
     { ngx_string("connection.failed"), NGX_CODAT_FAMILY_CONNECTION },
     { ngx_string("connection.deleted"), NGX_CODAT_FAMILY_CONNECTION },
-    { ngx_string("read.completed"), NGX_CODAT_FAMILY_OTHER },
-    { ngx_string("read.completed.initial"), NGX_CODAT_FAMILY_OTHER },
-    { ngx_string("read.completed.successful"), NGX_CODAT_FAMILY_OTHER },
-    { ngx_string("read.completed.unsuccessful"), NGX_CODAT_FAMILY_OTHER },
+    { ngx_string("read.completed"), NGX_CODAT_FAMILY_READ },
+    { ngx_string("read.completed.initial"), NGX_CODAT_FAMILY_READ },
+    { ngx_string("read.completed.successful"), NGX_CODAT_FAMILY_READ },
+    { ngx_string("read.completed.unsuccessful"), NGX_CODAT_FAMILY_READ },
     { ngx_string("read.completed.successful.initial"),
-      NGX_CODAT_FAMILY_OTHER },
-    { ngx_string("client.rateLimit.reached"), NGX_CODAT_FAMILY_OTHER },
-    { ngx_string("client.rateLimit.reset"), NGX_CODAT_FAMILY_OTHER },
+      NGX_CODAT_FAMILY_READ },
+    { ngx_string("client.rateLimit.reached"), NGX_CODAT_FAMILY_CLIENT },
+    { ngx_string("client.rateLimit.reset"), NGX_CODAT_FAMILY_CLIENT },
     { ngx_string("bankFeeds.sourceAccount.connected"),
       NGX_CODAT_FAMILY_OTHER },
     { ngx_string("bankFeeds.sourceAccount.disconnected"),
@@ -289,6 +290,29 @@ static const ngx_codat_event_name_t  ngx_codat_event_names[] = {
     { ngx_string("AccountCategoriesUpdated"), NGX_CODAT_FAMILY_OTHER },
     { ngx_null_string, NGX_CODAT_FAMILY_OTHER }
 };
+
+
+static const ngx_str_t  ngx_codat_folded_types[] = {
+    ngx_string("connection.changed"),
+    ngx_string("SyncStarted"),
+    ngx_string("PushOperationStatusChanged"),
+    ngx_string("unknown"),
+    ngx_string("*.write.pending"),
+    ngx_string("*.write.successful"),
+    ngx_string("*.write.unsuccessful"),
+    ngx_string("*.read.completed"),
+    ngx_string("other")
+};
+
+
+#define NGX_CODAT_EVENT_NAMES_N                                               \
+    (sizeof(ngx_codat_event_names) / sizeof(ngx_codat_event_names[0]) - 1)
+
+/* in ngx_codat_folded_types, by ngx_codat_push_status_e */
+#define NGX_CODAT_TYPE_NAMED  4
+#define NGX_CODAT_TYPE_WRITE  (4 - NGX_CODAT_PUSH_PENDING)
+#define NGX_CODAT_TYPE_READ   7
+#define NGX_CODAT_TYPE_OTHER  8
 
 
 ngx_codat_rule_e
@@ -496,7 +520,10 @@ ngx_codat_event_type(ngx_pool_t *pool, ngx_str_t *name,
         return NGX_OK;
     }
 
-    if (ngx_codat_begins(name, &company)) {
+    if (ngx_codat_read_event(name)) {
+        *family = NGX_CODAT_FAMILY_READ;
+
+    } else if (ngx_codat_begins(name, &company)) {
         *family = NGX_CODAT_FAMILY_COMPANY;
 
     } else if (ngx_codat_begins(name, &connection)) {
@@ -574,6 +601,76 @@ ngx_codat_write_event(ngx_pool_t *pool, ngx_str_t *name,
     }
 
     return ngx_codat_concat(pool, name, &canonical, &rest);
+}
+
+
+/* PRODUCT.read.completed, of a custom product, and what may follow it */
+
+static ngx_uint_t
+ngx_codat_read_event(const ngx_str_t *name)
+{
+    u_char     *dot;
+    ngx_str_t   rest;
+
+    static const ngx_str_t  read = ngx_string(".read.completed");
+
+    dot = ngx_strlchr(name->data, name->data + name->len, '.');
+
+    if (dot == NULL || dot == name->data) {
+        return 0;
+    }
+
+    rest.len = (size_t) (name->data + name->len - dot);
+    rest.data = dot;
+
+    return ngx_codat_same(&read, rest.data, rest.len)
+           || (ngx_codat_begins(&rest, &read) && rest.data[read.len] == '.');
+}
+
+
+ngx_uint_t
+ngx_codat_type_index(const ngx_str_t *canonical)
+{
+    ngx_str_t                name;
+    ngx_uint_t               i;
+    ngx_codat_push_status_e  outcome;
+
+    name = *canonical;
+
+    /* the bulk of all events */
+
+    outcome = ngx_codat_write_outcome(&name);
+
+    if (outcome != NGX_CODAT_PUSH_UNKNOWN) {
+        return NGX_CODAT_EVENT_NAMES_N + NGX_CODAT_TYPE_WRITE + outcome;
+    }
+
+    for (i = 0; i < NGX_CODAT_EVENT_NAMES_N + NGX_CODAT_TYPE_NAMED; i++) {
+        canonical = ngx_codat_type_name(i);
+
+        if (canonical->len == name.len
+            && ngx_memcmp(canonical->data, name.data, name.len) == 0)
+        {
+            return i;
+        }
+    }
+
+    if (ngx_codat_read_event(&name)) {
+        return NGX_CODAT_EVENT_NAMES_N + NGX_CODAT_TYPE_READ;
+    }
+
+    return NGX_CODAT_EVENT_NAMES_N + NGX_CODAT_TYPE_OTHER;
+}
+
+
+const ngx_str_t *
+ngx_codat_type_name(ngx_uint_t index)
+{
+    if (index < NGX_CODAT_EVENT_NAMES_N) {
+        return &ngx_codat_event_names[index].name;
+    }
+
+    return &ngx_codat_folded_types[index - NGX_CODAT_EVENT_NAMES_N];
 }
 
 

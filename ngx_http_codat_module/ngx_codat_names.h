@@ -16,6 +16,10 @@
 #include <ngx_core.h>
 
 
+/* of the folded types below; the last one is "other" */
+#define NGX_CODAT_TYPES_N  37
+
+
 /* events of the rules service, and of the newer one before October 2024 */
 
 typedef enum {
@@ -41,7 +45,9 @@ typedef enum {
     NGX_CODAT_FAMILY_OTHER = 0,
     NGX_CODAT_FAMILY_COMPANY,
     NGX_CODAT_FAMILY_CONNECTION,
-    NGX_CODAT_FAMILY_WRITE
+    NGX_CODAT_FAMILY_WRITE,
+    NGX_CODAT_FAMILY_READ,
+    NGX_CODAT_FAMILY_CLIENT
 } ngx_codat_family_e;
 
 
@@ -93,6 +99,15 @@ ngx_int_t ngx_codat_event_type(ngx_pool_t *pool, ngx_str_t *name,
 
 /* What TYPE.write.OUTCOME says of the status of a push. */
 ngx_codat_push_status_e ngx_codat_write_outcome(ngx_str_t *name);
+
+/*
+ * Folds canonical types into a bounded set, for counters: those of all data
+ * types into "*.write.successful" and the like, those of custom products into
+ * "*.read.completed", and what is new into "other".  Returns an index below
+ * NGX_CODAT_TYPES_N.
+ */
+ngx_uint_t ngx_codat_type_index(const ngx_str_t *canonical);
+const ngx_str_t *ngx_codat_type_name(ngx_uint_t index);
 
 /*
  * Puts together the name of a write event for a known status, in the pool.

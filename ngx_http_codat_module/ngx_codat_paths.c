@@ -94,6 +94,11 @@ static const ngx_codat_json_path_t  ngx_codat_path_payload[] = {
     ngx_codat_path_leaf("connectionid", NGX_CODAT_IN_P_CONNECTION),
     ngx_codat_path_leaf("attachmentid", NGX_CODAT_IN_P_ATTACHMENT_ID),
     ngx_codat_path_leaf("pushoperationkey", NGX_CODAT_IN_P_PUSH_KEY),
+    ngx_codat_path_leaf("requestedondate", NGX_CODAT_IN_P_REQUESTED),
+    ngx_codat_path_leaf("completedondate", NGX_CODAT_IN_P_COMPLETED),
+    ngx_codat_path_leaf("created", NGX_CODAT_IN_P_CREATED),
+    ngx_codat_path_leaf("expirydate", NGX_CODAT_IN_P_EXPIRY),
+    ngx_codat_path_leaf("dailyquota", NGX_CODAT_IN_P_QUOTA),
     ngx_codat_path_tree("record", NGX_CODAT_IN_RECORD,
                         ngx_codat_path_record, 0),
     ngx_codat_path_tree("referencecompany", NGX_CODAT_IN_COMPANY,
@@ -122,6 +127,8 @@ static const ngx_codat_json_path_t  ngx_codat_path_data[] = {
     ngx_codat_path_leaf("sourcetype", NGX_CODAT_IN_D_SOURCE_TYPE),
     ngx_codat_path_leaf("syncid", NGX_CODAT_IN_D_SYNC_ID),
     ngx_codat_path_leaf("failurestage", NGX_CODAT_IN_D_FAILURE_STAGE),
+    ngx_codat_path_leaf("expiresutc", NGX_CODAT_IN_D_EXPIRES),
+    ngx_codat_path_leaf("dailyquota", NGX_CODAT_IN_D_QUOTA),
     ngx_codat_path_end
 };
 
@@ -143,5 +150,13 @@ const ngx_codat_json_path_t  ngx_codat_paths[] = {
                         ngx_codat_path_data, 0),
     ngx_codat_path_tree("payload", NGX_CODAT_IN_PAYLOAD,
                         ngx_codat_path_payload, 0),
+    ngx_codat_path_end
+};
+
+
+const ngx_codat_json_path_t  ngx_codat_read_paths[] = {
+    ngx_codat_path_leaf("datatype", NGX_CODAT_READ_DATA_TYPE),
+    ngx_codat_path_leaf("status", NGX_CODAT_READ_STATUS),
+    ngx_codat_path_leaf("connectionid", NGX_CODAT_READ_CONNECTION),
     ngx_codat_path_end
 };

@@ -49,6 +49,8 @@ typedef enum {
     NGX_CODAT_IN_D_SOURCE_TYPE,
     NGX_CODAT_IN_D_SYNC_ID,
     NGX_CODAT_IN_D_FAILURE_STAGE,
+    NGX_CODAT_IN_D_EXPIRES,
+    NGX_CODAT_IN_D_QUOTA,
     NGX_CODAT_IN_DATA_END,
 
     NGX_CODAT_IN_PAYLOAD = NGX_CODAT_IN_DATA_END,
@@ -62,6 +64,11 @@ typedef enum {
     NGX_CODAT_IN_P_CONNECTION,
     NGX_CODAT_IN_P_ATTACHMENT_ID,
     NGX_CODAT_IN_P_PUSH_KEY,
+    NGX_CODAT_IN_P_REQUESTED,
+    NGX_CODAT_IN_P_COMPLETED,
+    NGX_CODAT_IN_P_CREATED,
+    NGX_CODAT_IN_P_EXPIRY,
+    NGX_CODAT_IN_P_QUOTA,
 
     NGX_CODAT_IN_RECORD,
     NGX_CODAT_IN_R_ID,
@@ -103,9 +110,24 @@ typedef enum {
 } ngx_codat_slot_e;
 
 
+/* of one of several "dataTypes" */
+
+typedef enum {
+    NGX_CODAT_READ_ROOT = 0,
+    NGX_CODAT_READ_DATA_TYPE,
+    NGX_CODAT_READ_STATUS,
+    NGX_CODAT_READ_CONNECTION,
+    NGX_CODAT_READ_SLOTS
+} ngx_codat_read_slot_e;
+
+
 /* of NGX_CODAT_IN_SLOTS slots */
 
 extern const ngx_codat_json_path_t  ngx_codat_paths[];
+
+/* of NGX_CODAT_READ_SLOTS slots */
+
+extern const ngx_codat_json_path_t  ngx_codat_read_paths[];
 
 
 #endif /* _NGX_CODAT_PATHS_H_INCLUDED_ */

@@ -227,7 +227,10 @@ ngx_codat_unit_cloudevent_text(ngx_pool_t *pool, const char *text)
 }
 
 
-/* The catalogue decides on members and order: every field, one by one. */
+/*
+ * The catalogue decides on members and order: every field, one by one, with
+ * the payload behind it and without one.
+ */
 
 static void
 ngx_codat_unit_cloudevent_fields(void **state)
@@ -238,16 +241,24 @@ ngx_codat_unit_cloudevent_fields(void **state)
     ngx_pool_t         *pool;
     ngx_codat_event_t   event;
 
+    const ngx_codat_field_t  *field;
+
     (void) state;
 
-    for (i = 0; i < NGX_CODAT_FIELDS; i++) {
+    for (i = 0; i < 2 * NGX_CODAT_FIELDS; i++) {
+        field = &ngx_codat_fields[i / 2];
+
         pool = ngx_codat_unit_pool();
 
         ngx_memzero(&event, sizeof(ngx_codat_event_t));
         ngx_str_null(&none);
 
         id = ngx_codat_unit_str(pool, "x");
-        event.fields[i] = ngx_codat_unit_str(pool, "va\"lue");
+        event.fields[i / 2] = ngx_codat_unit_str(pool, "va\"lue");
+
+        if (i & 1) {
+            event.payload = ngx_codat_unit_str(pool, "{}");
+        }
 
         assert_int_equal(ngx_codat_cloudevent(pool, &event, &id, &none, 0,
                                               &head, &tail),
@@ -256,12 +267,14 @@ ngx_codat_unit_cloudevent_fields(void **state)
         p = out;
         p = ngx_sprintf(p, "\"data\":{");
 
-        if (ngx_codat_fields[i].key.len) {
-            p = ngx_sprintf(p, "\"%V\":\"va\\\"lue\",",
-                            &ngx_codat_fields[i].key);
+        if (field->key.len) {
+            p = ngx_sprintf(p, "\"%V\":\"va\\\"lue\"%s", &field->key,
+                            (i & 1) ? "," : "");
         }
 
-        p = ngx_sprintf(p, "\"payload\":");
+        if (i & 1) {
+            p = ngx_sprintf(p, "\"payload\":");
+        }
 
         assert_true(head.len > (size_t) (p - out));
         assert_memory_equal(head.data + head.len - (p - out), out, p - out);
