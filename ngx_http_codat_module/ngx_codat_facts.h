@@ -18,8 +18,12 @@
 #include "ngx_codat_record.h"
 
 
-/* datasets of one event beyond this are not remembered */
-#define NGX_CODAT_FACTS_MAX  1024
+/* connections that one event of reads may name, the rest is not remembered */
+#define NGX_CODAT_FACTS_CONNECTIONS  64
+
+/* the longest list: datasets, their connections, the company */
+#define NGX_CODAT_FACTS_MAX                                                   \
+    (NGX_CODAT_EVENT_READS + NGX_CODAT_FACTS_CONNECTIONS + 1)
 
 
 /*
@@ -28,7 +32,13 @@
  * what the event is about: it decides whether the event is stale.
  * "received" is the time of receipt in microseconds.  Texts refer to the
  * event.  An event of an unknown type says nothing but that its company
- * exists.  Returns NGX_OK or NGX_ERROR (memory).
+ * exists.
+ *
+ * TEXT_ID is never longer than NGX_CODAT_ID_MAX; it is empty of a dataset,
+ * which TEXT_CONNECTION and TEXT_DATA_TYPE identify, and of a client that
+ * nobody named.  Only the rows that the event is about have TIME_GENERATED:
+ * otherwise a read would make a link of the same connection stale, if that
+ * came a little later.  Returns NGX_OK or NGX_ERROR (memory).
  *
  * Source: docs/events.md.
  */
