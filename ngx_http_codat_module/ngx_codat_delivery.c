@@ -92,7 +92,9 @@ static void
 ngx_codat_delivery_take_locked(ngx_codat_zone_t *zone, ngx_codat_row_t *row,
     ngx_codat_delivery_t *delivery, ngx_uint_t done, uint32_t now)
 {
-    if (row->u.delivery.routes != delivery->routes || row->u.delivery.body != delivery->body) {
+    if (row->u.delivery.routes != delivery->routes
+        || row->u.delivery.body != delivery->body)
+    {
         row->u.delivery.succeeded = 0;
 
         ngx_memory_barrier();

@@ -24,6 +24,8 @@ typedef struct {
 
 
 static ngx_int_t ngx_codat_facts_write(ngx_codat_facts_ctx_t *ctx);
+static ngx_codat_push_status_e ngx_codat_facts_status(
+    ngx_codat_facts_ctx_t *ctx);
 static ngx_int_t ngx_codat_facts_connection(ngx_codat_facts_ctx_t *ctx);
 static ngx_int_t ngx_codat_facts_reads(ngx_codat_facts_ctx_t *ctx);
 static ngx_codat_read_t ngx_codat_facts_read(ngx_codat_facts_ctx_t *ctx,
@@ -98,7 +100,7 @@ ngx_codat_facts(ngx_pool_t *pool, const ngx_codat_event_t *event,
 static ngx_int_t
 ngx_codat_facts_write(ngx_codat_facts_ctx_t *ctx)
 {
-    ngx_str_t                 key, status;
+    ngx_str_t                 key;
     const ngx_str_t          *fields;
     ngx_codat_record_t       *fact;
     const ngx_codat_event_t  *event;
@@ -117,9 +119,7 @@ ngx_codat_facts_write(ngx_codat_facts_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    status = fields[NGX_CODAT_FIELD_PUSH_STATUS];
-
-    fact->state = ngx_codat_push_status(&status);
+    fact->state = ngx_codat_facts_status(ctx);
 
     fact->texts[NGX_CODAT_TEXT_ID] = key;
     fact->texts[NGX_CODAT_TEXT_COMPANY] = fields[NGX_CODAT_FIELD_COMPANY_ID];
@@ -137,6 +137,31 @@ ngx_codat_facts_write(ngx_codat_facts_ctx_t *ctx)
     fact->times[NGX_CODAT_TIME_COMPLETED] = event->completed;
 
     return NGX_OK;
+}
+
+
+/* the name is the fact: the status inside may only say how it failed */
+
+static ngx_codat_push_status_e
+ngx_codat_facts_status(ngx_codat_facts_ctx_t *ctx)
+{
+    ngx_str_t                 name, text;
+    ngx_codat_push_status_e   outcome, status;
+
+    text = ctx->event->fields[NGX_CODAT_FIELD_PUSH_STATUS];
+    status = ngx_codat_push_status(&text);
+
+    name = ctx->event->fields[NGX_CODAT_FIELD_EVENT_TYPE];
+    outcome = ngx_codat_write_outcome(&name);
+
+    if (outcome == NGX_CODAT_PUSH_UNKNOWN
+        || (outcome == NGX_CODAT_PUSH_FAILED
+            && status == NGX_CODAT_PUSH_TIMED_OUT))
+    {
+        return status;
+    }
+
+    return outcome;
 }
 
 

@@ -39,6 +39,8 @@ typedef struct {
 } ngx_codat_unpack_t;
 
 
+static ngx_int_t ngx_codat_uuid_read(const ngx_str_t *text, u_char *uuid,
+    ngx_uint_t *upper);
 static u_char *ngx_codat_pack_text(u_char *p, ngx_uint_t text,
     const ngx_str_t *value);
 static u_char *ngx_codat_pack_number(u_char *p, uint64_t value,
@@ -82,57 +84,77 @@ static const struct {
 };
 
 
+/* digits in hexadecimal; U marks those in upper case, X is none */
+
+#define U  0x10
+#define X  0x80
+
+static const u_char  ngx_codat_hex[256] = {
+    X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X,
+    X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X,
+    X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X,
+    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, X, X, X, X, X, X,
+    X, U+10, U+11, U+12, U+13, U+14, U+15, X, X, X, X, X, X, X, X, X,
+    X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X,
+    X, 10, 11, 12, 13, 14, 15, X, X, X, X, X, X, X, X, X,
+    X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X,
+    X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X,
+    X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X,
+    X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X,
+    X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X,
+    X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X,
+    X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X,
+    X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X,
+    X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X
+};
+
+#undef U
+#undef X
+
+
 ngx_int_t
 ngx_codat_uuid_parse(const ngx_str_t *text, u_char *uuid)
 {
-    u_char         c;
-    ngx_uint_t     i, n;
+    ngx_uint_t  upper;
+
+    return ngx_codat_uuid_read(text, uuid, &upper);
+}
+
+
+/* done for every id of every event, hence without a branch for each digit */
+
+static ngx_int_t
+ngx_codat_uuid_read(const ngx_str_t *text, u_char *uuid, ngx_uint_t *upper)
+{
+    u_char         high, low;
+    ngx_uint_t     i, seen;
     const u_char  *p;
 
-    if (text->len != NGX_CODAT_UUID_LEN) {
+    static const u_char  digits[NGX_CODAT_KEY_LEN] = {
+        0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34
+    };
+
+    p = text->data;
+
+    if (text->len != NGX_CODAT_UUID_LEN
+        || p[8] != '-' || p[13] != '-' || p[18] != '-' || p[23] != '-')
+    {
         return NGX_DECLINED;
     }
 
-    p = text->data;
-    n = 0;
+    seen = 0;
 
-    for (i = 0; i < NGX_CODAT_UUID_LEN; i++) {
+    for (i = 0; i < NGX_CODAT_KEY_LEN; i++) {
+        high = ngx_codat_hex[p[digits[i]]];
+        low = ngx_codat_hex[p[digits[i] + 1]];
 
-        c = p[i];
-
-        if (i == 8 || i == 13 || i == 18 || i == 23) {
-
-            if (c != '-') {
-                return NGX_DECLINED;
-            }
-
-            continue;
-        }
-
-        if (c >= '0' && c <= '9') {
-            c = (u_char) (c - '0');
-
-        } else {
-            c = (u_char) (c | 0x20);
-
-            if (c < 'a' || c > 'f') {
-                return NGX_DECLINED;
-            }
-
-            c = (u_char) (c - 'a' + 10);
-        }
-
-        if (n & 1) {
-            uuid[n / 2] = (u_char) (uuid[n / 2] | c);
-
-        } else {
-            uuid[n / 2] = (u_char) (c << 4);
-        }
-
-        n++;
+        seen |= high | low;
+        uuid[i] = (u_char) (high << 4 | (low & 0x0f));
     }
 
-    return NGX_OK;
+    *upper = seen & 0x10;
+
+    return (seen & 0x80) ? NGX_DECLINED : NGX_OK;
 }
 
 
@@ -255,17 +277,17 @@ ngx_codat_record_pack(const ngx_codat_record_t *record, u_char *p)
 static u_char *
 ngx_codat_pack_text(u_char *p, ngx_uint_t text, const ngx_str_t *value)
 {
-    u_char  uuid[NGX_CODAT_KEY_LEN], lower[NGX_CODAT_UUID_LEN];
+    u_char      uuid[NGX_CODAT_KEY_LEN];
+    ngx_uint_t  upper;
+
+    /* one in upper case is a text, to come back as it was */
 
     if (ngx_codat_texts[text].uuid
-        && ngx_codat_uuid_parse(value, uuid) == NGX_OK)
+        && ngx_codat_uuid_read(value, uuid, &upper) == NGX_OK
+        && !upper)
     {
-        ngx_codat_uuid_format(lower, uuid);
-
-        if (ngx_memcmp(lower, value->data, NGX_CODAT_UUID_LEN) == 0) {
-            *p++ = (u_char) (NGX_CODAT_PACKED_UUID + text);
-            return ngx_cpymem(p, uuid, NGX_CODAT_KEY_LEN);
-        }
+        *p++ = (u_char) (NGX_CODAT_PACKED_UUID + text);
+        return ngx_cpymem(p, uuid, NGX_CODAT_KEY_LEN);
     }
 
     *p++ = (u_char) (NGX_CODAT_PACKED_TEXT + text);

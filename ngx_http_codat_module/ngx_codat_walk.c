@@ -181,13 +181,15 @@ ngx_codat_walk_enter_locked(ngx_codat_zone_t *zone, ngx_codat_walk_t *walk,
 static ngx_codat_row_t *
 ngx_codat_walk_newest(ngx_codat_zone_t *zone, ngx_codat_walk_t *walk)
 {
+    ngx_uint_t            i;
     ngx_codat_zone_sh_t  *sh;
 
     sh = zone->sh;
 
     if (walk->by == NGX_CODAT_WALK_ALL) {
-        return ngx_codat_cell_row(sh,
-                           sh->created[ngx_codat_table_kinds[walk->kind]].newest);
+        i = ngx_codat_table_kinds[walk->kind];
+
+        return ngx_codat_cell_row(sh, sh->created[i].newest);
     }
 
     return ngx_codat_cell_row(sh, sh->groups[(walk->hash >> 1)

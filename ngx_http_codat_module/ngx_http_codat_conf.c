@@ -399,7 +399,7 @@ ngx_http_codat_zone_size(ngx_conf_t *cf, ngx_str_t *name, ssize_t *size)
     if (*size < (ssize_t) (8 * ngx_pagesize)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"codat_zone\" zone \"%V\" is too small, %uzk is "
-                           "the least, 1m holds about 14000 deliveries", name,
+                           "the least, 1m holds about 3500 pushes", name,
                            8 * ngx_pagesize / 1024);
         return NGX_CONF_ERROR;
     }

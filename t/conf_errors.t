@@ -135,19 +135,19 @@ invalid number of arguments in "codat_zone" directive
 === TEST 13: codat_zone: zone=codat:0 is too small
 --- zone: zone=codat:0
 --- emerg
-"codat_zone" zone "codat:0" is too small, 32k is the least, 1m holds about 14000 deliveries
+"codat_zone" zone "codat:0" is too small, 32k is the least, 1m holds about 3500 pushes
 
 
 === TEST 14: codat_zone: zone=codat:1 is too small
 --- zone: zone=codat:1
 --- emerg
-"codat_zone" zone "codat:1" is too small, 32k is the least, 1m holds about 14000 deliveries
+"codat_zone" zone "codat:1" is too small, 32k is the least, 1m holds about 3500 pushes
 
 
 === TEST 15: codat_zone: zone=codat:8k is too small
 --- zone: zone=codat:8k
 --- emerg
-"codat_zone" zone "codat:8k" is too small, 32k is the least, 1m holds about 14000 deliveries
+"codat_zone" zone "codat:8k" is too small, 32k is the least, 1m holds about 3500 pushes
 
 
 === TEST 16: codat_zone: a second zone=
