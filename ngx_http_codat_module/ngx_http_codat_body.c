@@ -10,6 +10,7 @@
 
 static u_char *ngx_http_codat_body_read(ngx_http_request_t *r, ngx_buf_t *b,
     u_char *p);
+static ngx_uint_t ngx_http_codat_body_is_token(ngx_str_t *text);
 
 
 ngx_int_t
@@ -105,4 +106,83 @@ ngx_http_codat_body_read(ngx_http_request_t *r, ngx_buf_t *b, u_char *p)
     }
 
     return p;
+}
+
+
+ngx_uint_t
+ngx_http_codat_body_is_json(ngx_http_request_t *r)
+{
+    u_char     *end;
+    ngx_str_t   type;
+
+    static ngx_str_t  prefix = ngx_string("application/");
+    static ngx_str_t  json = ngx_string("json");
+    static ngx_str_t  suffix = ngx_string("+json");
+
+    if (r->headers_in.content_type == NULL
+        || r->headers_in.content_type->value.len == 0)
+    {
+        return 1;
+    }
+
+    type = r->headers_in.content_type->value;
+
+    end = ngx_strlchr(type.data, type.data + type.len, ';');
+
+    if (end) {
+        type.len = (size_t) (end - type.data);
+    }
+
+    while (type.len
+           && (type.data[type.len - 1] == ' '
+               || type.data[type.len - 1] == '\t'))
+    {
+        type.len--;
+    }
+
+    if (type.len < prefix.len
+        || ngx_strncasecmp(type.data, prefix.data, prefix.len) != 0)
+    {
+        return 0;
+    }
+
+    type.len -= prefix.len;
+    type.data += prefix.len;
+
+    if (type.len == json.len
+        && ngx_strncasecmp(type.data, json.data, json.len) == 0)
+    {
+        return 1;
+    }
+
+    if (type.len <= suffix.len
+        || ngx_strncasecmp(type.data + type.len - suffix.len, suffix.data,
+                           suffix.len)
+           != 0)
+    {
+        return 0;
+    }
+
+    return ngx_http_codat_body_is_token(&type);
+}
+
+
+/* RFC 9110, section 5.6.2 */
+
+static ngx_uint_t
+ngx_http_codat_body_is_token(ngx_str_t *text)
+{
+    size_t  i;
+
+    for (i = 0; i < text->len; i++) {
+
+        if (text->data[i] <= 0x20
+            || text->data[i] >= 0x7f
+            || ngx_strchr("\"(),/:;<=>?@[\\]{}", text->data[i]))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
 }

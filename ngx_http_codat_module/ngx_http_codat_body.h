@@ -21,5 +21,11 @@
  */
 ngx_int_t ngx_http_codat_body(ngx_http_request_t *r, ngx_str_t *body);
 
+/*
+ * Returns 1 if the request has no media type, or application/json or
+ * application/NAME+json.
+ */
+ngx_uint_t ngx_http_codat_body_is_json(ngx_http_request_t *r);
+
 
 #endif /* _NGX_HTTP_CODAT_BODY_H_INCLUDED_ */

@@ -5,27 +5,17 @@
 
 
 #include "ngx_http_codat.h"
+#include "ngx_http_codat_answer.h"
 #include "ngx_http_codat_header.h"
 #include "ngx_http_codat_problem.h"
 #include "ngx_http_codat_variables.h"
 #include "ngx_http_codat_webhook.h"
 
 
-#define NGX_HTTP_CODAT_DETAIL_LEN  512
-
 /* bytes of an id from outside that a log line shows */
 #define NGX_HTTP_CODAT_LOG_ID_LEN  64
 
 
-typedef struct {
-    ngx_str_t   code;
-    ngx_uint_t  status;
-    ngx_str_t   title;
-} ngx_http_codat_problem_t;
-
-
-static ngx_int_t ngx_http_codat_problem_body(ngx_http_request_t *r,
-    const ngx_http_codat_problem_t *p, ngx_str_t *detail, ngx_str_t *body);
 static ngx_int_t ngx_http_codat_problem_headers(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx, ngx_http_codat_problem_e problem);
 static ngx_int_t ngx_http_codat_challenge(ngx_http_request_t *r);
@@ -34,21 +24,7 @@ static void ngx_http_codat_problem_log(ngx_http_request_t *r,
     ngx_str_t *detail);
 static void ngx_http_codat_set_result(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx, const ngx_str_t *result);
-static void ngx_http_codat_set_body(ngx_http_request_t *r, ngx_uint_t status,
-    ngx_str_t *type, off_t len);
-static ngx_int_t ngx_http_codat_send(ngx_http_request_t *r, ngx_str_t *body);
 
-
-static const ngx_http_codat_problem_t  ngx_http_codat_problems[] = {
-#define X(name, code, status, title)                                         \
-    { ngx_string(code), status, ngx_string(title) },
-#include "ngx_http_codat_problems_x.h"
-#undef X
-};
-
-static ngx_str_t  ngx_http_codat_type_json = ngx_string("application/json");
-static ngx_str_t  ngx_http_codat_type_problem =
-    ngx_string("application/problem+json");
 
 static ngx_str_t  ngx_http_codat_allow = ngx_string("Allow");
 static ngx_str_t  ngx_http_codat_methods = ngx_string("POST, PUT");
@@ -90,23 +66,19 @@ ngx_http_codat_problem(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
 
     ngx_http_codat_problem_log(r, ctx, entry, &detail);
 
-    r->expect_tested = 1;
+    ngx_http_codat_answer_discard(r);
 
-    if (ngx_http_discard_request_body(r) != NGX_OK) {
-        r->keepalive = 0;
-    }
-
-    if (ngx_http_codat_problem_body(r, entry, &detail, &body) != NGX_OK
+    if (ngx_http_codat_answer_problem(r, entry, &detail, &body) != NGX_OK
         || ngx_http_codat_problem_headers(r, ctx, problem) != NGX_OK)
     {
         ctx->rc = NGX_HTTP_SERVICE_UNAVAILABLE;
         return NGX_DONE;
     }
 
-    ngx_http_codat_set_body(r, entry->status, &ngx_http_codat_type_problem,
+    ngx_http_codat_answer_set(r, entry->status, &ngx_http_codat_type_problem,
                             (off_t) body.len);
 
-    ctx->rc = ngx_http_codat_send(r, &body);
+    ctx->rc = ngx_http_codat_answer_send(r, &body);
 
     return NGX_DONE;
 }
@@ -141,7 +113,7 @@ ngx_http_codat_problem_replace(ngx_http_request_t *r,
 
     ngx_http_codat_problem_log(r, ctx, entry, &detail);
 
-    if (ngx_http_codat_problem_body(r, entry, &detail, &ctx->replacement)
+    if (ngx_http_codat_answer_problem(r, entry, &detail, &ctx->replacement)
         != NGX_OK
         || ngx_http_codat_problem_headers(r, ctx, problem) != NGX_OK)
     {
@@ -150,7 +122,7 @@ ngx_http_codat_problem_replace(ngx_http_request_t *r,
 
     r->err_status = 0;
 
-    ngx_http_codat_set_body(r, entry->status, &ngx_http_codat_type_problem,
+    ngx_http_codat_answer_set(r, entry->status, &ngx_http_codat_type_problem,
                             (off_t) ctx->replacement.len);
 
     return NGX_OK;
@@ -198,41 +170,12 @@ ngx_http_codat_accept(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
 
     body.len = (size_t) (p - body.data);
 
-    ngx_http_codat_set_body(r, status, &ngx_http_codat_type_json,
+    ngx_http_codat_answer_set(r, status, &ngx_http_codat_type_json,
                             (off_t) body.len);
 
-    ctx->rc = ngx_http_codat_send(r, &body);
+    ctx->rc = ngx_http_codat_answer_send(r, &body);
 
     return NGX_DONE;
-}
-
-
-static ngx_int_t
-ngx_http_codat_problem_body(ngx_http_request_t *r,
-    const ngx_http_codat_problem_t *entry, ngx_str_t *detail, ngx_str_t *body)
-{
-    size_t  len;
-    u_char  *p;
-
-    len = sizeof("{\"title\":\"\",\"status\":,\"detail\":,\"code\":\"\"}") - 1
-          + entry->title.len + NGX_INT_T_LEN
-          + ngx_codat_json_string_len(detail) + entry->code.len;
-
-    body->data = ngx_pnalloc(r->pool, len);
-    if (body->data == NULL) {
-        return NGX_ERROR;
-    }
-
-    p = ngx_sprintf(body->data, "{\"title\":\"%V\",\"status\":%ui,\"detail\":",
-                    &entry->title, entry->status);
-
-    p = ngx_codat_json_string(p, detail);
-
-    p = ngx_sprintf(p, ",\"code\":\"%V\"}", &entry->code);
-
-    body->len = (size_t) (p - body->data);
-
-    return NGX_OK;
 }
 
 
@@ -346,56 +289,4 @@ ngx_http_codat_set_result(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
     ctx->result = *result;
 
     ngx_http_codat_variables_changed(r);
-}
-
-
-static void
-ngx_http_codat_set_body(ngx_http_request_t *r, ngx_uint_t status,
-    ngx_str_t *type, off_t len)
-{
-    r->headers_out.status = status;
-    r->headers_out.status_line.len = 0;
-    r->headers_out.content_length_n = len;
-    r->headers_out.content_type = *type;
-    r->headers_out.content_type_len = type->len;
-    r->headers_out.content_type_lowcase = NULL;
-
-    /* If-Match and the like are not for an answer to POST */
-
-    r->disable_not_modified = 1;
-
-    /* neither a page of the core's nor a filter's idea of one remains */
-
-    ngx_str_null(&r->headers_out.charset);
-}
-
-
-static ngx_int_t
-ngx_http_codat_send(ngx_http_request_t *r, ngx_str_t *body)
-{
-    ngx_int_t     rc;
-    ngx_buf_t    *b;
-    ngx_chain_t   out;
-
-    rc = ngx_http_send_header(r);
-
-    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
-        return rc;
-    }
-
-    b = ngx_calloc_buf(r->pool);
-    if (b == NULL) {
-        return NGX_ERROR;
-    }
-
-    b->pos = body->data;
-    b->last = body->data + body->len;
-    b->memory = 1;
-    b->last_buf = 1;
-    b->last_in_chain = 1;
-
-    out.buf = b;
-    out.next = NULL;
-
-    return ngx_http_output_filter(r, &out);
 }

@@ -12,14 +12,7 @@
 
 
 #include "ngx_http_codat.h"
-
-
-typedef enum {
-#define X(name, code, status, title)  NGX_HTTP_CODAT_##name,
-#include "ngx_http_codat_problems_x.h"
-#undef X
-    NGX_HTTP_CODAT_PROBLEMS
-} ngx_http_codat_problem_e;
+#include "ngx_http_codat_answer.h"
 
 
 /*

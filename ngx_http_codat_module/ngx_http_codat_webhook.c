@@ -28,8 +28,6 @@ static void ngx_http_codat_webhook_scan(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx);
 static void ngx_http_codat_webhook_header(ngx_http_codat_ctx_t *ctx,
     ngx_table_elt_t *h, ngx_str_t *svix);
-static ngx_uint_t ngx_http_codat_webhook_is_json(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_codat_webhook_is_token(ngx_str_t *text);
 static void ngx_http_codat_webhook_cleanup(void *data);
 
 
@@ -162,7 +160,7 @@ ngx_http_codat_webhook_check(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
         return NGX_HTTP_CODAT_CLIENT_NOT_ALLOWED;
     }
 
-    if (!ngx_http_codat_webhook_is_json(r)) {
+    if (!ngx_http_codat_body_is_json(r)) {
         ngx_str_set(detail, "Content-Type is neither application/json nor "
                     "application/*+json");
         return NGX_HTTP_CODAT_UNSUPPORTED_MEDIA_TYPE;
@@ -486,85 +484,6 @@ ngx_http_codat_webhook_header(ngx_http_codat_ctx_t *ctx, ngx_table_elt_t *h,
     if (value && value->len == 0) {
         *value = h->value;
     }
-}
-
-
-static ngx_uint_t
-ngx_http_codat_webhook_is_json(ngx_http_request_t *r)
-{
-    u_char     *end;
-    ngx_str_t   type;
-
-    static ngx_str_t  prefix = ngx_string("application/");
-    static ngx_str_t  json = ngx_string("json");
-    static ngx_str_t  suffix = ngx_string("+json");
-
-    if (r->headers_in.content_type == NULL
-        || r->headers_in.content_type->value.len == 0)
-    {
-        return 1;
-    }
-
-    type = r->headers_in.content_type->value;
-
-    end = ngx_strlchr(type.data, type.data + type.len, ';');
-
-    if (end) {
-        type.len = (size_t) (end - type.data);
-    }
-
-    while (type.len
-           && (type.data[type.len - 1] == ' '
-               || type.data[type.len - 1] == '\t'))
-    {
-        type.len--;
-    }
-
-    if (type.len < prefix.len
-        || ngx_strncasecmp(type.data, prefix.data, prefix.len) != 0)
-    {
-        return 0;
-    }
-
-    type.len -= prefix.len;
-    type.data += prefix.len;
-
-    if (type.len == json.len
-        && ngx_strncasecmp(type.data, json.data, json.len) == 0)
-    {
-        return 1;
-    }
-
-    if (type.len <= suffix.len
-        || ngx_strncasecmp(type.data + type.len - suffix.len, suffix.data,
-                           suffix.len)
-           != 0)
-    {
-        return 0;
-    }
-
-    return ngx_http_codat_webhook_is_token(&type);
-}
-
-
-/* RFC 9110, section 5.6.2 */
-
-static ngx_uint_t
-ngx_http_codat_webhook_is_token(ngx_str_t *text)
-{
-    size_t  i;
-
-    for (i = 0; i < text->len; i++) {
-
-        if (text->data[i] <= 0x20
-            || text->data[i] >= 0x7f
-            || ngx_strchr("\"(),/:;<=>?@[\\]{}", text->data[i]))
-        {
-            return 0;
-        }
-    }
-
-    return 1;
 }
 
 

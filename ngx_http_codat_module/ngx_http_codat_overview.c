@@ -1,0 +1,345 @@
+
+/*
+ * Copyright (C) the authors of the Codat module
+ */
+
+
+#include "ngx_http_codat.h"
+#include "ngx_codat_columns.h"
+#include "ngx_codat_names.h"
+#include "ngx_codat_time.h"
+#include "ngx_codat_walk.h"
+#include "ngx_http_codat_answer.h"
+#include "ngx_http_codat_overview.h"
+#include "ngx_http_codat_status.h"
+
+
+#define NGX_HTTP_CODAT_CLIENTS_MAX  100
+
+/* but for the clients and the name of the zone */
+#define NGX_HTTP_CODAT_OVERVIEW_LEN  2048
+
+
+typedef struct {
+    ngx_str_t     name;
+    ngx_uint_t    kind;
+} ngx_http_codat_rows_t;
+
+
+/* what is copied out of the zone in one hold of the lock */
+typedef struct {
+    size_t        used;
+    size_t        free;
+    time_t        born;
+    uint64_t      listed;
+    uint64_t      unlisted;
+    uint32_t      rows[NGX_CODAT_ROW_KINDS];
+    uint32_t      pushes[NGX_CODAT_ZONE_STATES];
+    uint32_t      connections[NGX_CODAT_ZONE_STATES];
+} ngx_http_codat_snapshot_t;
+
+
+static void ngx_http_codat_overview_take(ngx_codat_zone_t *zone,
+    ngx_http_codat_snapshot_t *shot);
+static ngx_int_t ngx_http_codat_overview_clients(ngx_http_request_t *r,
+    ngx_codat_zone_t *zone, ngx_str_t *clients);
+static ngx_int_t ngx_http_codat_overview_client(ngx_http_request_t *r,
+    ngx_codat_copy_t *copy, ngx_str_t *json);
+static u_char *ngx_http_codat_overview_states(u_char *p, const char *name,
+    const ngx_str_t *names, ngx_uint_t last, const uint32_t *counts);
+static uint64_t ngx_http_codat_overview_evicted(ngx_codat_zone_t *zone);
+static ngx_int_t ngx_http_codat_overview_send(ngx_http_request_t *r,
+    ngx_str_t *body);
+
+
+static const ngx_http_codat_rows_t  ngx_http_codat_overview_rows[] = {
+    { ngx_string("deliveries"), NGX_CODAT_ROW_DELIVERY },
+    { ngx_string("pushes"), NGX_CODAT_ROW_PUSH },
+    { ngx_string("connections"), NGX_CODAT_ROW_CONNECTION },
+    { ngx_string("datasets"), NGX_CODAT_ROW_DATASET },
+    { ngx_string("companies"), NGX_CODAT_ROW_COMPANY },
+    { ngx_string("clients"), NGX_CODAT_ROW_CLIENT },
+    { ngx_null_string, 0 }
+};
+
+
+ngx_int_t
+ngx_http_codat_overview(ngx_http_request_t *r)
+{
+    u_char                     *p;
+    size_t                      len;
+    ngx_str_t                  *name, clients, body;
+    ngx_uint_t                  i;
+    ngx_codat_zone_t           *zone;
+    ngx_http_codat_snapshot_t   shot;
+
+    zone = ngx_http_codat_status_zone(r);
+    name = &zone->shm_zone->shm.name;
+
+    ngx_http_codat_overview_take(zone, &shot);
+
+    if (ngx_http_codat_overview_clients(r, zone, &clients) != NGX_OK) {
+        return NGX_HTTP_SERVICE_UNAVAILABLE;
+    }
+
+    len = NGX_HTTP_CODAT_OVERVIEW_LEN + ngx_codat_json_string_len(name)
+          + clients.len;
+
+    body.data = ngx_pnalloc(r->pool, len);
+    if (body.data == NULL) {
+        return NGX_HTTP_SERVICE_UNAVAILABLE;
+    }
+
+    p = ngx_cpymem(body.data, "{\"zone\":", sizeof("{\"zone\":") - 1);
+    p = ngx_codat_json_string(p, name);
+
+    p = ngx_sprintf(p, ",\"size\":%uz,\"used\":%uz,\"free\":%uz,\"since\":\"",
+                    zone->shm_zone->shm.size, shot.used, shot.free);
+    p = ngx_codat_time_format(p, (int64_t) shot.born * 1000000);
+
+    p = ngx_sprintf(p, "\",\"rows\":{");
+
+    for (i = 0; ngx_http_codat_overview_rows[i].name.len; i++) {
+        p = ngx_sprintf(p, "%s\"%V\":%uD", i ? "," : "",
+                        &ngx_http_codat_overview_rows[i].name,
+                        shot.rows[ngx_http_codat_overview_rows[i].kind]);
+    }
+
+    *p++ = '}';
+
+    p = ngx_http_codat_overview_states(p, "pushes",
+                                       ngx_codat_push_status_names,
+                                       NGX_CODAT_PUSH_TIMED_OUT,
+                                       shot.pushes);
+
+    p = ngx_http_codat_overview_states(p, "connections",
+                                       ngx_codat_conn_status_names,
+                                       NGX_CODAT_CONN_DELETED,
+                                       shot.connections);
+
+    p = ngx_sprintf(p, ",\"events\":{\"listed\":%uL,\"unlisted\":%uL}"
+                       ",\"evicted\":%uL,\"waiters\":%uA,\"clients\":[%V]}",
+                    shot.listed, shot.unlisted,
+                    ngx_http_codat_overview_evicted(zone),
+                    zone->sh->wake->waiters, &clients);
+
+    body.len = (size_t) (p - body.data);
+
+    return ngx_http_codat_overview_send(r, &body);
+}
+
+
+ngx_int_t
+ngx_http_codat_overview_health(ngx_http_request_t *r)
+{
+    u_char     *p;
+    ngx_str_t  *name, body;
+
+    name = &ngx_http_codat_status_zone(r)->shm_zone->shm.name;
+
+    body.data = ngx_pnalloc(r->pool,
+                            sizeof("{\"status\":\"ok\",\"zone\":}") - 1
+                            + ngx_codat_json_string_len(name));
+    if (body.data == NULL) {
+        return NGX_HTTP_SERVICE_UNAVAILABLE;
+    }
+
+    p = ngx_sprintf(body.data, "{\"status\":\"ok\",\"zone\":");
+    p = ngx_codat_json_string(p, name);
+    *p++ = '}';
+
+    body.len = (size_t) (p - body.data);
+
+    return ngx_http_codat_overview_send(r, &body);
+}
+
+
+static void
+ngx_http_codat_overview_take(ngx_codat_zone_t *zone,
+    ngx_http_codat_snapshot_t *shot)
+{
+    uint32_t              free;
+    ngx_uint_t            i;
+    ngx_codat_zone_sh_t  *sh;
+
+    sh = zone->sh;
+
+    ngx_codat_zone_lock(zone);
+
+    free = sh->nfree + sh->ncells - sh->fresh;
+
+    shot->free = (size_t) free * sizeof(ngx_codat_row_t);
+    shot->used = (size_t) (sh->ncells - free) * sizeof(ngx_codat_row_t);
+    shot->born = sh->born;
+    shot->listed = sh->recent->count;
+    shot->unlisted = sh->recent->unlisted;
+
+    for (i = 0; i < NGX_CODAT_ROW_KINDS; i++) {
+        shot->rows[i] = sh->created[i].count;
+    }
+
+    shot->rows[NGX_CODAT_ROW_DELIVERY] =
+                              sh->queues[NGX_CODAT_QUEUE_DELIVERIES].count;
+
+    for (i = 0; i < NGX_CODAT_ZONE_STATES; i++) {
+        shot->pushes[i] = sh->states[NGX_CODAT_ROW_PUSH][i];
+        shot->connections[i] = sh->states[NGX_CODAT_ROW_CONNECTION][i];
+    }
+
+    ngx_codat_zone_unlock(zone);
+}
+
+
+static ngx_int_t
+ngx_http_codat_overview_clients(ngx_http_request_t *r, ngx_codat_zone_t *zone,
+    ngx_str_t *clients)
+{
+    u_char            *p;
+    size_t             len;
+    ngx_int_t          rc;
+    ngx_str_t         *rows;
+    ngx_uint_t         i, n;
+    ngx_codat_copy_t  *copy;
+    ngx_codat_walk_t   walk;
+
+    copy = ngx_palloc(r->pool, sizeof(ngx_codat_copy_t));
+    rows = ngx_palloc(r->pool,
+                      NGX_HTTP_CODAT_CLIENTS_MAX * sizeof(ngx_str_t));
+
+    if (copy == NULL || rows == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_codat_walk_init(&walk, NGX_CODAT_RECORD_CLIENT);
+
+    n = 0;
+    len = 0;
+
+    while (n < NGX_HTTP_CODAT_CLIENTS_MAX) {
+
+        rc = ngx_codat_walk_next(zone, &walk, copy);
+
+        if (rc == NGX_DONE) {
+            break;
+        }
+
+        if (rc != NGX_OK) {
+            continue;
+        }
+
+        if (ngx_http_codat_overview_client(r, copy, &rows[n]) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        len += rows[n++].len + 1;
+    }
+
+    clients->data = ngx_pnalloc(r->pool, len + 1);
+    if (clients->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = clients->data;
+
+    for (i = 0; i < n; i++) {
+
+        if (i) {
+            *p++ = ',';
+        }
+
+        p = ngx_cpymem(p, rows[i].data, rows[i].len);
+    }
+
+    clients->len = (size_t) (p - clients->data);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_codat_overview_client(ngx_http_request_t *r, ngx_codat_copy_t *copy,
+    ngx_str_t *json)
+{
+    u_char              *p;
+    int64_t              until;
+    ngx_codat_record_t  *record;
+
+    record = &copy->record;
+    until = record->times[NGX_CODAT_TIME_LIMITED];
+
+    /* nobody says when it is over, but the clock */
+
+    if (until && until <= ngx_codat_table_now()) {
+        record->state = 2;
+    }
+
+    json->data = ngx_pnalloc(r->pool, ngx_codat_record_json_len(record)
+                                      + sizeof("}") - 1);
+    if (json->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_codat_record_json(json->data, record);
+    *p++ = '}';
+
+    json->len = (size_t) (p - json->data);
+
+    return NGX_OK;
+}
+
+
+/* rows whose status nobody knows are under "Unknown", if there are any */
+
+static u_char *
+ngx_http_codat_overview_states(u_char *p, const char *name,
+    const ngx_str_t *names, ngx_uint_t last, const uint32_t *counts)
+{
+    ngx_uint_t  i;
+
+    p = ngx_sprintf(p, ",\"%s\":{", name);
+
+    for (i = 1; i <= last; i++) {
+        p = ngx_sprintf(p, "%s\"%V\":%uD", i > 1 ? "," : "", &names[i],
+                        counts[i]);
+    }
+
+    if (counts[0]) {
+        p = ngx_sprintf(p, ",\"Unknown\":%uD", counts[0]);
+    }
+
+    *p++ = '}';
+
+    return p;
+}
+
+
+static uint64_t
+ngx_http_codat_overview_evicted(ngx_codat_zone_t *zone)
+{
+    uint64_t    n;
+    ngx_uint_t  kind;
+
+    n = 0;
+
+    for (kind = 0; kind < NGX_CODAT_ROW_KINDS; kind++) {
+        n += ngx_codat_stats_get(zone->sh->stats,
+                                 ngx_codat_stat_id(NGX_CODAT_STAT_EVICTED,
+                                                   kind, 0, 0, 0));
+    }
+
+    return n;
+}
+
+
+static ngx_int_t
+ngx_http_codat_overview_send(ngx_http_request_t *r, ngx_str_t *body)
+{
+    if (ngx_http_codat_status_headers(r) != NGX_OK) {
+        return NGX_HTTP_SERVICE_UNAVAILABLE;
+    }
+
+    ngx_http_codat_answer_set(r, NGX_HTTP_OK, &ngx_http_codat_type_json,
+                              (off_t) body->len);
+
+    return ngx_http_codat_answer_send(r, body);
+}
