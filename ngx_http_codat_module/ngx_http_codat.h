@@ -102,6 +102,17 @@ typedef struct {
 } ngx_http_codat_main_conf_t;
 
 
+/* of codat_status */
+
+typedef struct {
+    ngx_shm_zone_t               *zone;
+    ngx_str_t                     location; /* its name */
+    u_char                       *file;
+    ngx_uint_t                    line;
+    ngx_uint_t                    clash;    /* unsigned  clash:1; */
+} ngx_http_codat_status_conf_t;
+
+
 typedef struct {
     ngx_shm_zone_t               *zone;
     uint32_t                      routes;    /* a hash of the forwards */
@@ -118,6 +129,8 @@ typedef struct {
     ngx_msec_t                    forward_timeout;
 
     ngx_uint_t                    log_level;
+
+    ngx_http_codat_status_conf_t  status;
 
     u_char                       *file;      /* of codat_webhook */
     ngx_uint_t                    line;

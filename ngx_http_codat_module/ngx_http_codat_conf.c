@@ -7,6 +7,7 @@
 #include "ngx_http_codat.h"
 #include "ngx_http_codat_conf.h"
 #include "ngx_http_codat_conf_forward.h"
+#include "ngx_http_codat_conf_status.h"
 #include "ngx_http_codat_webhook.h"
 
 
@@ -69,6 +70,7 @@ ngx_http_codat_create_loc_conf(ngx_conf_t *cf)
      *     cdlcf->kinds = 0;
      *     cdlcf->clients = NULL;
      *     cdlcf->forwards = NULL;
+     *     cdlcf->status = { NULL, ... };
      *     cdlcf->file = NULL;
      *     cdlcf->line = 0;
      *     cdlcf->clash = 0;
@@ -106,6 +108,10 @@ ngx_http_codat_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_msec_value(conf->forward_timeout, prev->forward_timeout,
                               12000);
     ngx_conf_merge_uint_value(conf->log_level, prev->log_level, NGX_LOG_ERR);
+
+    if (ngx_http_codat_conf_merge_status(cf, prev, conf) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
+    }
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 

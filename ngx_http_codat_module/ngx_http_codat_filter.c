@@ -8,6 +8,7 @@
 #include "ngx_http_codat_child.h"
 #include "ngx_http_codat_filter.h"
 #include "ngx_http_codat_problem.h"
+#include "ngx_http_codat_status.h"
 #include "ngx_http_codat_webhook.h"
 
 
@@ -39,7 +40,9 @@ ngx_http_codat_filter_init(void)
 static ngx_int_t
 ngx_http_codat_header_filter(ngx_http_request_t *r)
 {
-    ngx_http_codat_ctx_t  *ctx;
+    ngx_int_t                   rc;
+    ngx_http_codat_ctx_t       *ctx;
+    ngx_http_codat_loc_conf_t  *cdlcf;
 
     if (r != r->main) {
 
@@ -64,7 +67,12 @@ ngx_http_codat_header_filter(ngx_http_request_t *r)
         }
     }
 
-    if (ngx_http_codat_problem_replace(r, ctx) != NGX_OK) {
+    cdlcf = ngx_http_get_module_loc_conf(r, ngx_http_codat_module);
+
+    rc = cdlcf->status.zone ? ngx_http_codat_status_replace(r, ctx)
+                            : ngx_http_codat_problem_replace(r, ctx);
+
+    if (rc != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -116,11 +124,16 @@ ngx_http_codat_is_core_page(ngx_http_request_t *r)
 
     cdlcf = ngx_http_get_module_loc_conf(r, ngx_http_codat_module);
 
+    ctx = ngx_http_get_module_ctx(r, ngx_http_codat_module);
+
+    if (cdlcf->status.zone) {
+        return ctx == NULL
+               && r->headers_out.status == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+    }
+
     if (cdlcf->zone == NULL) {
         return 0;
     }
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_codat_module);
 
     if (ctx) {
         return !ctx->answered;

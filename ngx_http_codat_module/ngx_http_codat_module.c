@@ -10,6 +10,7 @@
 #include "ngx_http_codat_child.h"
 #include "ngx_http_codat_conf.h"
 #include "ngx_http_codat_conf_forward.h"
+#include "ngx_http_codat_conf_status.h"
 #include "ngx_http_codat_filter.h"
 #include "ngx_http_codat_format.h"
 #include "ngx_http_codat_secret.h"
@@ -108,6 +109,13 @@ static ngx_command_t  ngx_http_codat_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_codat_loc_conf_t, log_level),
       &ngx_http_codat_log_levels },
+
+    { ngx_string("codat_status"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_codat_status,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
 
       ngx_null_command
 };

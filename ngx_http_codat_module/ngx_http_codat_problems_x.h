@@ -38,3 +38,16 @@ X(FORWARD_TIMEOUT,        "forward_timeout",             504,
   "The application did not answer in time")
 X(UNAVAILABLE,            "unavailable",                 503,
   "The event can't be taken at present")
+
+/* of the status API alone */
+
+X(NOT_FOUND,              "not_found",                   404,
+  "There is nothing under this path")
+X(INVALID_QUERY,          "invalid_query",               400,
+  "The arguments are not valid")
+X(INVALID_CURSOR,         "invalid_cursor",              400,
+  "The list can't go on from there")
+X(INVALID_BODY,           "invalid_body",                400,
+  "The body says what it can't")
+X(STATUS_UNAVAILABLE,     "unavailable",                 503,
+  "The request can't be served at present")

@@ -34,7 +34,8 @@ static ngx_int_t ngx_http_codat_register_member(ngx_http_request_t *r,
 static ngx_int_t ngx_http_codat_register_names(ngx_http_request_t *r,
     ngx_str_t *body, ngx_int_t *answer);
 static u_char *ngx_http_codat_register_string(u_char *p, u_char *last);
-static ngx_uint_t ngx_http_codat_register_known(const ngx_str_t *name);
+static ngx_int_t ngx_http_codat_register_name(ngx_http_request_t *r,
+    u_char *p, u_char *end, ngx_int_t *answer);
 static ngx_int_t ngx_http_codat_register_location(ngx_http_request_t *r);
 
 
@@ -268,8 +269,7 @@ static ngx_int_t
 ngx_http_codat_register_names(ngx_http_request_t *r, ngx_str_t *body,
     ngx_int_t *answer)
 {
-    u_char      *p, *end, *last, buf[NGX_HTTP_CODAT_SHOWN_LEN];
-    ngx_str_t    name, shown;
+    u_char      *p, *end, *last;
     ngx_uint_t   depth, expected;
 
     last = body->data + body->len;
@@ -298,37 +298,16 @@ ngx_http_codat_register_names(ngx_http_request_t *r, ngx_str_t *body,
         case '"':
             end = ngx_http_codat_register_string(p + 1, last);
 
-            if (!expected) {
-                p = end;
-                break;
-            }
-
-            expected = 0;
-
-            name.len = (size_t) (end - p - 1);
-            name.data = ngx_pnalloc(r->pool, name.len + 1);
-
-            if (name.data == NULL) {
-                *answer = NGX_HTTP_SERVICE_UNAVAILABLE;
+            if (expected
+                && ngx_http_codat_register_name(r, p + 1, end, answer)
+                   != NGX_OK)
+            {
                 return NGX_DONE;
             }
 
-            name.len = (size_t) (ngx_codat_json_unescape(name.data, p + 1,
-                                                         end)
-                                 - name.data);
+            expected = 0;
             p = end;
-
-            if (ngx_http_codat_register_known(&name)) {
-                break;
-            }
-
-            ngx_http_codat_query_shown(&name, &shown, buf);
-
-            *answer = ngx_http_codat_status_problem(r,
-                                          NGX_HTTP_CODAT_INVALID_BODY,
-                                          "the member \"%V\" is unknown",
-                                          &shown);
-            return NGX_DONE;
+            break;
 
         default:
             break;
@@ -336,6 +315,44 @@ ngx_http_codat_register_names(ngx_http_request_t *r, ngx_str_t *body,
     }
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_codat_register_name(ngx_http_request_t *r, u_char *p, u_char *end,
+    ngx_int_t *answer)
+{
+    u_char            buf[NGX_HTTP_CODAT_SHOWN_LEN];
+    ngx_str_t         name, shown;
+    ngx_uint_t        i;
+    const ngx_str_t  *known;
+
+    name.data = ngx_pnalloc(r->pool, (size_t) (end - p) + 1);
+
+    if (name.data == NULL) {
+        *answer = NGX_HTTP_SERVICE_UNAVAILABLE;
+        return NGX_DONE;
+    }
+
+    name.len = (size_t) (ngx_codat_json_unescape(name.data, p, end)
+                         - name.data);
+
+    for (i = 0; i < NGX_HTTP_CODAT_MEMBERS; i++) {
+        known = &ngx_http_codat_members[i].name;
+
+        if (known->len == name.len
+            && ngx_strncasecmp(known->data, name.data, name.len) == 0)
+        {
+            return NGX_OK;
+        }
+    }
+
+    ngx_http_codat_query_shown(&name, &shown, buf);
+
+    *answer = ngx_http_codat_status_problem(r, NGX_HTTP_CODAT_INVALID_BODY,
+                                            "the member \"%V\" is unknown",
+                                            &shown);
+    return NGX_DONE;
 }
 
 
@@ -349,26 +366,6 @@ ngx_http_codat_register_string(u_char *p, u_char *last)
     }
 
     return ngx_min(p, last);
-}
-
-
-static ngx_uint_t
-ngx_http_codat_register_known(const ngx_str_t *name)
-{
-    ngx_uint_t        i;
-    const ngx_str_t  *known;
-
-    for (i = 0; i < NGX_HTTP_CODAT_MEMBERS; i++) {
-        known = &ngx_http_codat_members[i].name;
-
-        if (known->len == name->len
-            && ngx_strncasecmp(known->data, name->data, name->len) == 0)
-        {
-            return 1;
-        }
-    }
-
-    return 0;
 }
 
 

@@ -461,7 +461,7 @@ ngx_http_codat_status_replace(ngx_http_request_t *r,
     r->err_status = 0;
 
     return ngx_http_codat_status_refuse(r,
-                         &ngx_http_codat_problems[NGX_HTTP_CODAT_BODY_TOO_LARGE],
+                     &ngx_http_codat_problems[NGX_HTTP_CODAT_BODY_TOO_LARGE],
                          &detail, &ctx->replacement);
 }
 
@@ -470,9 +470,12 @@ static ngx_int_t
 ngx_http_codat_status_refuse(ngx_http_request_t *r,
     const ngx_http_codat_problem_t *entry, ngx_str_t *detail, ngx_str_t *body)
 {
-    ngx_log_error(entry->status >= NGX_HTTP_INTERNAL_SERVER_ERROR
-                  ? NGX_LOG_ERR : NGX_LOG_INFO,
-                  r->connection->log, 0,
+    ngx_uint_t  level;
+
+    level = entry->status >= NGX_HTTP_INTERNAL_SERVER_ERROR
+            ? NGX_LOG_ERR : NGX_LOG_INFO;
+
+    ngx_log_error(level, r->connection->log, 0,
                   "codat: status request refused, code: %V, %V",
                   &entry->code, detail);
 
