@@ -118,10 +118,10 @@ ngx_http_codat_overview(ngx_http_request_t *r)
                                        shot.connections);
 
     p = ngx_sprintf(p, ",\"events\":{\"listed\":%uL,\"unlisted\":%uL}"
-                       ",\"evicted\":%uL,\"waiters\":%uA,\"clients\":[%V]}",
+                       ",\"evicted\":%uL,\"waiters\":%ui,\"clients\":[%V]}",
                     shot.listed, shot.unlisted,
                     ngx_http_codat_overview_evicted(zone),
-                    zone->sh->wake->waiters, &clients);
+                    ngx_codat_wake_waiters(zone->sh->wake), &clients);
 
     body.len = (size_t) (p - body.data);
 
