@@ -654,8 +654,9 @@ subtest 'problem codes' => sub {
         ok($section, "$code has a section") or next;
         like($section, qr/^$status{$code}\b/, "$code: status");
         like($section, qr/^$_\n: /m, "$code: $_") for qw(Cause Cure);
-        like($page{'webhook.md'}, qr/^\| `$code` \| $status{$code} \|/m,
-             "$code in webhook.md");
+        like($page{'webhook.md'} . $page{'status-api.md'},
+             qr/^\| `$code` \| $status{$code} \|/m,
+             "$code in webhook.md or status-api.md");
     }
 
     my ($list) = $page{'troubleshooting.md'}
