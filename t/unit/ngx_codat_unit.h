@@ -42,8 +42,11 @@ ngx_str_t ngx_codat_unit_str(ngx_pool_t *pool, const char *text);
 
 int ngx_codat_unit_cloudevent(void);
 int ngx_codat_unit_event(void);
+int ngx_codat_unit_facts(void);
 int ngx_codat_unit_json(void);
+int ngx_codat_unit_merge(void);
 int ngx_codat_unit_pattern(void);
+int ngx_codat_unit_record(void);
 int ngx_codat_unit_sign(void);
 int ngx_codat_unit_time(void);
 
