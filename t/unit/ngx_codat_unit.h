@@ -45,6 +45,7 @@ int ngx_codat_unit_event(void);
 int ngx_codat_unit_facts(void);
 int ngx_codat_unit_json(void);
 int ngx_codat_unit_merge(void);
+int ngx_codat_unit_names(void);
 int ngx_codat_unit_pattern(void);
 int ngx_codat_unit_record(void);
 int ngx_codat_unit_sign(void);

@@ -1016,6 +1016,68 @@ ngx_codat_unit_json_round(void **state)
 }
 
 
+/* Elements of an array, separated; and nothing is read behind any text. */
+
+static void
+ngx_codat_unit_json_elements(void **state)
+{
+    u_char       *p, got[256];
+    size_t        len;
+    ngx_str_t     rest, element;
+    ngx_uint_t    i, n;
+    ngx_pool_t   *pool;
+
+    static const struct {
+        const char  *text;
+        const char  *expected;
+    } rows[] = {
+        { "[]", "" },
+        { " [ ] ", "" },
+        { "[1]", "<1>" },
+        { "[1,2]", "<1><2>" },
+        { " [ 1 , \"a\" ,null ] ", "<1><\"a\"><null>" },
+        { "[[1,2],[],[[3]]]", "<[1,2]><[]><[[3]]>" },
+        { "[{\"a\":[1,{}]}\n,{\"b\":\"],}\"}]",
+          "<{\"a\":[1,{}]}><{\"b\":\"],}\"}>" },
+        { "[\"\\\"],\",\"\\\\\",3]", "<\"\\\"],\"><\"\\\\\"><3>" },
+        { "{}", "" },
+        { "5", "" },
+        { "", "" }
+    };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        pool = ngx_codat_unit_pool();
+
+        rest = ngx_codat_unit_str(pool, rows[i].text);
+        p = got;
+
+        while (ngx_codat_json_element(&rest, &element) == NGX_OK) {
+            p = ngx_sprintf(p, "<%V>", &element);
+        }
+
+        *p = '\0';
+        assert_string_equal((char *) got, rows[i].expected);
+
+        /* no text that was cut off is read beyond its end */
+
+        for (len = 0; len < strlen(rows[i].text); len++) {
+            rest = ngx_codat_unit_guard(pool, rows[i].text, len);
+            n = 0;
+
+            while (ngx_codat_json_element(&rest, &element) == NGX_OK) {
+                n++;
+            }
+
+            assert_true(n <= len);
+        }
+
+        ngx_destroy_pool(pool);
+    }
+}
+
+
 int
 ngx_codat_unit_json(void)
 {
@@ -1031,7 +1093,8 @@ ngx_codat_unit_json(void)
         cmocka_unit_test(ngx_codat_unit_json_slots),
         cmocka_unit_test(ngx_codat_unit_json_member),
         cmocka_unit_test(ngx_codat_unit_json_strings),
-        cmocka_unit_test(ngx_codat_unit_json_round)
+        cmocka_unit_test(ngx_codat_unit_json_round),
+        cmocka_unit_test(ngx_codat_unit_json_elements)
     };
 
     return cmocka_run_group_tests_name("json", tests, NULL, NULL);

@@ -341,6 +341,23 @@ static const ngx_codat_unit_sequence_t  ngx_codat_unit_sequences[] = {
       ",'previousStatus':'Unlinked','integrationKey':'gbol'"
       ",'updatedOn':" at("12:01:00") },
 
+    { "legacy after current, and that again", NGX_CODAT_RECORD_CONNECTION,
+      { { link("11:59:00", "disconnected", "Unlinked", ""), "cs" },
+        { old_link("'Unlinked'", "'Linked'"), "cs" },
+        { link("11:59:00", "disconnected", "Unlinked", ""), "" } },
+      "{'id':'dc1','companyId':'co1','status':'Linked'"
+      ",'previousStatus':'Unlinked','integrationKey':'gbol'"
+      ",'updatedOn':" at("12:01:00") },
+
+    { "what was before, by receipt", NGX_CODAT_RECORD_CONNECTION,
+      { { link("11:00:00", "connected", "Linked", ""), "cs" },
+        { old_link("'Linked'", "'Unlinked'"), "cs" },
+        { old_link("'Unlinked'", "'Deauthorized'"), "cs" },
+        { link("10:00:00", "created", "PendingAuth", ""), "o" } },
+      "{'id':'dc1','companyId':'co1','status':'Deauthorized'"
+      ",'previousStatus':'Unlinked','integrationKey':'gbol'"
+      ",'updatedOn':" at("12:02:00") },
+
     { "a read says nothing of the link", NGX_CODAT_RECORD_CONNECTION,
       { { link("11:00:00", "created", "PendingAuth", ""), "cs" },
         { read("11:30:00", "", type("bills", "Complete")), "cs" },
