@@ -87,11 +87,27 @@ static const ngx_codat_unit_fact_t  ngx_codat_unit_facts_rows[] = {
       undated("bill.write.unsuccessful", "'id':'k1','requestedOnDate':'x'"),
       "push state=3 id=k1 data_type=bills" late },
 
+    { "the name is the fact",
+      event("bills.write.successful", "'id':'k1','status':'TimedOut'"),
+      "push state=2 id=k1 data_type=bills" dated },
+
+    { "and so it is here",
+      event("bills.write.unsuccessful", "'id':'k1','status':'Success'"),
+      "push state=3 id=k1 data_type=bills" dated },
+
+    { "a push that timed out",
+      event("bills.write.unsuccessful", "'id':'k1','status':'timed out'"),
+      "push state=4 id=k1 data_type=bills" dated },
+
     { "a push of an unknown status",
       event("bills.write.unsuccessful", "'id':'k1','status':'Paused'"),
-      "push id=k1 data_type=bills" dated },
+      "push state=3 id=k1 data_type=bills" dated },
 
     { "a push of an unknown outcome",
+      event("bills.write.attempted", "'id':'k1','status':'Failed'"),
+      "push state=3 id=k1 data_type=bills" dated },
+
+    { "and of no status",
       event("bills.write.attempted", "'id':'k1'," ref),
       "push id=k1 company=co1 data_type=bills" dated "; "
       "company id=co1 name=Toft" aside },

@@ -17,11 +17,16 @@
 
 /* webhooks of one push, "more" begins with a comma */
 
+#define outcome_Pending   "pending"
+#define outcome_Success   "successful"
+#define outcome_Failed    "unsuccessful"
+#define outcome_TimedOut  "unsuccessful"
+
 #define push(time, status, more)                                              \
-    "{'id':'e','eventType':'invoices.write.unsuccessful'"                     \
+    "{'id':'e','eventType':'invoices.write." outcome_##status "'"             \
     ",'generatedDate':'2024-08-08T" time "Z','payload':{'id':'k1'"            \
     ",'type':'Create','referenceCompany':{'id':'co1','name':'Toft'}"          \
-    ",'connectionId':'dc1','status':'" status "'" more "}}"
+    ",'connectionId':'dc1','status':'" #status "'" more "}}"
 
 #define old(status)                                                           \
     "{'AlertId':'a','RuleType':'Push Operation Status Changed()'"             \
@@ -142,7 +147,7 @@ static const ngx_codat_unit_sequence_t  ngx_codat_unit_sequences[] = {
     /* pushes, protocol: Pending -> Success | Failed | TimedOut */
 
     { "a success", NGX_CODAT_RECORD_PUSH,
-      { { push("11:00:09", "Success", ",'record':{'id':'r1'}"
+      { { push("11:00:09", Success, ",'record':{'id':'r1'}"
                ",'requestedOnDate':'2024-08-08T11:00:01Z'"
                ",'completedOnDate':'2024-08-08T11:00:08Z'"), "cs" } },
       "{'pushOperationKey':'k1','status':'Success','final':true"
@@ -164,34 +169,34 @@ static const ngx_codat_unit_sequence_t  ngx_codat_unit_sequences[] = {
       ",'completedOn':" at("12:00:00") ",'updatedOn':" at("12:02:00") },
 
     { "the same again", NGX_CODAT_RECORD_PUSH,
-      { { push("11:00:09", "Success", ""), "cs" },
-        { push("11:00:09", "Success", ""), "" } },
+      { { push("11:00:09", Success, ""), "cs" },
+        { push("11:00:09", Success, ""), "" } },
       "{'pushOperationKey':'k1','status':'Success','final':true"
       ",'companyId':'co1','connectionId':'dc1','dataType':'invoices'"
       ",'type':'Create','completedOn':" at("11:00:09")
       ",'updatedOn':" at("11:00:09") },
 
     { "a Success corrects a TimedOut", NGX_CODAT_RECORD_PUSH,
-      { { push("11:00:01", "Pending", ""), "cs" },
-        { push("11:30:00", "TimedOut", ""), "cs" },
-        { push("11:45:00", "Success", ",'record':{'id':'r1'}"), "cs" } },
+      { { push("11:00:01", Pending, ""), "cs" },
+        { push("11:30:00", TimedOut, ""), "cs" },
+        { push("11:45:00", Success, ",'record':{'id':'r1'}"), "cs" } },
       "{'pushOperationKey':'k1','status':'Success','final':true"
       ",'corrected':true,'companyId':'co1','connectionId':'dc1'"
       ",'dataType':'invoices','type':'Create','recordId':'r1'"
       ",'completedOn':" at("11:45:00") ",'updatedOn':" at("11:45:00") },
 
     { "the same, the other way round", NGX_CODAT_RECORD_PUSH,
-      { { push("11:45:00", "Success", ",'record':{'id':'r1'}"), "cs" },
-        { push("11:30:00", "TimedOut", ""), "cor" },
-        { push("11:00:01", "Pending", ""), "co" } },
+      { { push("11:45:00", Success, ",'record':{'id':'r1'}"), "cs" },
+        { push("11:30:00", TimedOut, ""), "cor" },
+        { push("11:00:01", Pending, ""), "co" } },
       "{'pushOperationKey':'k1','status':'Success','final':true"
       ",'corrected':true,'companyId':'co1','connectionId':'dc1'"
       ",'dataType':'invoices','type':'Create','recordId':'r1'"
       ",'completedOn':" at("11:45:00") ",'updatedOn':" at("11:45:00") },
 
     { "a Success stays, whatever is said later", NGX_CODAT_RECORD_PUSH,
-      { { push("11:00:00", "Success", ""), "cs" },
-        { push("11:01:00", "Failed", ""), "cr" },
+      { { push("11:00:00", Success, ""), "cs" },
+        { push("11:01:00", Failed, ""), "cr" },
         { old_timed_out("too long"), "cr" } },
       "{'pushOperationKey':'k1','status':'Success','final':true"
       ",'companyId':'co1','connectionId':'dc1','dataType':'invoices'"
@@ -207,7 +212,7 @@ static const ngx_codat_unit_sequence_t  ngx_codat_unit_sequences[] = {
 
     { "a reason goes with its status", NGX_CODAT_RECORD_PUSH,
       { { old_timed_out("too long"), "cs" },
-        { push("11:30:00", "TimedOut", ""), "c" } },
+        { push("11:30:00", TimedOut, ""), "c" } },
       "{'pushOperationKey':'k1','status':'TimedOut','final':true"
       ",'companyId':'co1','connectionId':'dc1','dataType':'invoices'"
       ",'type':'Create','errorMessage':'too long'"
@@ -222,7 +227,7 @@ static const ngx_codat_unit_sequence_t  ngx_codat_unit_sequences[] = {
 
     { "legacy and current report the same", NGX_CODAT_RECORD_PUSH,
       { { old("Success"), "cs" },
-        { push("11:59:59", "Success", ",'record':{'id':'r1'}"
+        { push("11:59:59", Success, ",'record':{'id':'r1'}"
                ",'completedOnDate':'2024-08-08T11:59:58Z'"), "c" } },
       "{'pushOperationKey':'k1','status':'Success','final':true"
       ",'companyId':'co1','connectionId':'dc1','dataType':'invoices'"
@@ -242,8 +247,8 @@ static const ngx_codat_unit_sequence_t  ngx_codat_unit_sequences[] = {
       ",'completedOn':" at("12:00:00") ",'updatedOn':" at("12:01:00") },
 
     { "an older report fills gaps only", NGX_CODAT_RECORD_PUSH,
-      { { push("11:30:00", "Failed", ",'attachmentId':'new'"), "cs" },
-        { push("11:00:00", "Failed", ",'attachmentId':'old'"
+      { { push("11:30:00", Failed, ",'attachmentId':'new'"), "cs" },
+        { push("11:00:00", Failed, ",'attachmentId':'old'"
                ",'record':{'id':'r1'}"), "co" } },
       "{'pushOperationKey':'k1','status':'Failed','final':true"
       ",'companyId':'co1','connectionId':'dc1','dataType':'invoices'"
@@ -251,8 +256,8 @@ static const ngx_codat_unit_sequence_t  ngx_codat_unit_sequences[] = {
       ",'completedOn':" at("11:30:00") ",'updatedOn':" at("11:30:00") },
 
     { "a newer one overwrites", NGX_CODAT_RECORD_PUSH,
-      { { push("11:30:00", "Failed", ",'attachmentId':'old'"), "cs" },
-        { push("11:40:00", "Failed", ",'attachmentId':'new'"), "c" } },
+      { { push("11:30:00", Failed, ",'attachmentId':'old'"), "cs" },
+        { push("11:40:00", Failed, ",'attachmentId':'new'"), "c" } },
       "{'pushOperationKey':'k1','status':'Failed','final':true"
       ",'companyId':'co1','connectionId':'dc1','dataType':'invoices'"
       ",'type':'Create','attachmentId':'new'"
@@ -421,7 +426,7 @@ static const ngx_codat_unit_sequence_t  ngx_codat_unit_sequences[] = {
       ",'deletedOn':" at("11:20:00") ",'updatedOn':" at("11:30:00") },
 
     { "named by a push", NGX_CODAT_RECORD_COMPANY,
-      { { push("11:00:00", "Success", ""), "cs" },
+      { { push("11:00:00", Success, ""), "cs" },
         { company("10:00:00", "created", ",'name':'Old'"), "c" } },
       "{'id':'co1','name':'Toft','createdOn':" at("10:00:00")
       ",'updatedOn':" at("11:00:00") },
@@ -796,10 +801,14 @@ ngx_codat_unit_merge_body(ngx_codat_unit_shuffle_t *s, ngx_uint_t i)
 static u_char *
 ngx_codat_unit_merge_push(ngx_codat_unit_shuffle_t *s, u_char *p)
 {
-    ngx_uint_t  k;
+    ngx_uint_t  i, k;
 
     static const char  *statuses[] = {
         "Pending", "Success", "Failed", "TimedOut", "Paused"
+    };
+
+    static const char  *outcomes[] = {
+        "pending", "successful", "unsuccessful", "unsuccessful", "attempted"
     };
 
     static const char  *keys[] = {
@@ -826,14 +835,16 @@ ngx_codat_unit_merge_push(ngx_codat_unit_shuffle_t *s, u_char *p)
                            k, ngx_codat_unit_pick(s, statuses), keys[k]);
     }
 
-    p = ngx_sprintf(p, ",'eventType':'bills.write.unsuccessful'");
+    i = ngx_codat_world_random(&s->seed, 5);
+
+    p = ngx_sprintf(p, ",'eventType':'bills.write.%s'", outcomes[i]);
 
     if (ngx_codat_world_random(&s->seed, 4)) {
         p = ngx_codat_unit_merge_date(s, p, "generatedDate");
     }
 
     p = ngx_sprintf(p, ",'payload':{'id':'%s','status':'%s'", keys[k],
-                    ngx_codat_unit_pick(s, statuses));
+                    statuses[i]);
 
     if (ngx_codat_world_random(&s->seed, 2)) {
         p = ngx_sprintf(p, ",'referenceCompany':{'id':'co%ui','name':'%s'}",
