@@ -91,13 +91,26 @@ typedef struct {
     ngx_str_t                     format_name;
     ngx_http_codat_format_t      *format;
     ngx_http_complex_value_t     *condition;
+    uint32_t                      id;       /* in the counters */
     ngx_uint_t                    optional; /* unsigned  optional:1; */
 } ngx_http_codat_forward_t;
+
+
+/* a forward as the metrics show it */
+
+typedef struct {
+    ngx_shm_zone_t               *zone;
+    ngx_str_t                     server;
+    ngx_str_t                     location;
+    ngx_str_t                     target;
+    uint32_t                      id;
+} ngx_http_codat_route_t;
 
 
 typedef struct {
     ngx_array_t                   formats;   /* ngx_http_codat_format_t * */
     ngx_array_t                   variables; /* ngx_uint_t, indices of ours */
+    ngx_array_t                   routes;    /* ngx_http_codat_route_t */
     ngx_uint_t                    used;      /* unsigned  used:1; */
 } ngx_http_codat_main_conf_t;
 
@@ -151,6 +164,7 @@ typedef struct {
     ngx_str_t                     client_id;
     ngx_str_t                     encoding;
     ngx_uint_t                    satisfied; /* mask of groups */
+    ngx_uint_t                    failed;    /* mask of kinds */
     ngx_str_t                     tenant;    /* secret that variables gave */
 
     ngx_codat_event_t             event;     /* once "parsed" */

@@ -39,10 +39,12 @@ struct ngx_http_codat_child_s {
     ngx_http_post_subrequest_t      post;
     ngx_http_request_t             *request;    /* once started */
 
+    ngx_msec_t                      started;
     ngx_uint_t                      status;     /* of the answer, or 0 */
     unsigned                        held:1;     /* limit_req may delay it */
     unsigned                        running:1;
     unsigned                        succeeded:1;
+    unsigned                        late:1;     /* and counted as such */
 };
 
 

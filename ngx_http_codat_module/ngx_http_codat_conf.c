@@ -40,6 +40,9 @@ ngx_http_codat_create_main_conf(ngx_conf_t *cf)
                        sizeof(ngx_http_codat_format_t *))
         != NGX_OK
         || ngx_array_init(&cdmcf->variables, cf->pool, 8, sizeof(ngx_uint_t))
+           != NGX_OK
+        || ngx_array_init(&cdmcf->routes, cf->pool, 4,
+                          sizeof(ngx_http_codat_route_t))
            != NGX_OK)
     {
         return NULL;

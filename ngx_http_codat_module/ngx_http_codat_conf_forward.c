@@ -7,6 +7,7 @@
 #include "ngx_http_codat.h"
 #include "ngx_http_codat_conf.h"
 #include "ngx_http_codat_conf_forward.h"
+#include "ngx_http_codat_count.h"
 #include "ngx_http_codat_format.h"
 #include "ngx_codat_pattern.h"
 
@@ -291,7 +292,7 @@ ngx_http_codat_conf_check_forward(ngx_conf_t *cf,
         return NGX_ERROR;
     }
 
-    return NGX_OK;
+    return ngx_http_codat_count_route(cf, cdlcf, forward);
 }
 
 

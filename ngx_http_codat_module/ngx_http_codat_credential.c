@@ -111,6 +111,8 @@ ngx_http_codat_signature_headers(ngx_http_request_t *r,
 {
     u_char  *p;
 
+    ctx->failed = NGX_HTTP_CODAT_SIGNATURE;
+
     if (ctx->webhook_id.len == 0
         || ctx->timestamp.len == 0
         || ctx->signature.len == 0)
@@ -326,7 +328,7 @@ ngx_http_codat_authorization(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx, ngx_http_codat_loc_conf_t *cdlcf)
 {
     ngx_str_t                     expected;
-    ngx_uint_t                    i, sent, match;
+    ngx_uint_t                    i, one, sent, match;
     ngx_http_codat_credential_t  *credentials;
 
     sent = 0;
@@ -339,18 +341,27 @@ ngx_http_codat_authorization(ngx_http_request_t *r,
             continue;
         }
 
+        one = 0;
+
         if (ngx_http_codat_authorization_one(r, &credentials[i], &expected,
-                                             &sent)
+                                             &one)
             == NGX_OK)
         {
             match = 1;
             ngx_http_codat_tenant(ctx, &credentials[i], &expected);
+        }
+
+        if (one) {
+            sent |= credentials[i].kind;
         }
     }
 
     if (match) {
         return NGX_HTTP_CODAT_RIGHT;
     }
+
+    ctx->failed = sent ? sent
+                       : (cdlcf->kinds & NGX_HTTP_CODAT_AUTHORIZATION);
 
     return sent ? NGX_HTTP_CODAT_WRONG : NGX_HTTP_CODAT_ABSENT;
 }

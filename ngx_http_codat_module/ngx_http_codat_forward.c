@@ -6,6 +6,7 @@
 
 #include "ngx_http_codat.h"
 #include "ngx_http_codat_child.h"
+#include "ngx_http_codat_count.h"
 #include "ngx_http_codat_format.h"
 #include "ngx_http_codat_forward.h"
 #include "ngx_http_codat_header.h"
@@ -157,6 +158,8 @@ ngx_http_codat_forward_start(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx)
 
         if (ctx->delivery.succeeded & child->bit) {
             child->succeeded = 1;
+            ngx_http_codat_count_forward(ctx->zone, child->forward,
+                                         NGX_HTTP_CODAT_OUTCOME_SKIPPED);
             continue;
         }
 
@@ -170,7 +173,13 @@ ngx_http_codat_forward_start(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx)
     for (i = 0; i < set->n; i++) {
         child = &set->children[i];
 
-        if (child->succeeded || child->body == NULL) {
+        if (child->succeeded) {
+            continue;
+        }
+
+        if (child->body == NULL) {
+            ngx_http_codat_count_forward(ctx->zone, child->forward,
+                                         NGX_HTTP_CODAT_OUTCOME_UNSENT);
             continue;
         }
 
@@ -178,9 +187,12 @@ ngx_http_codat_forward_start(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx)
             ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                           "codat: forward to \"%V\" could not be started",
                           &child->forward->target);
+            ngx_http_codat_count_forward(ctx->zone, child->forward,
+                                         NGX_HTTP_CODAT_OUTCOME_UNSENT);
             continue;
         }
 
+        child->started = ngx_current_msec;
         child->running = 1;
         set->running++;
 
@@ -247,6 +259,14 @@ ngx_http_codat_forward_ended(ngx_http_request_t *sr,
 
     if (!child->forward->optional) {
         set->waiting--;
+    }
+
+    ngx_http_codat_count_time(ctx->zone, child->forward, child->started);
+
+    if (!child->late) {
+        ngx_http_codat_count_forward(ctx->zone, child->forward,
+                         ngx_http_codat_count_outcome(sr, child->status,
+                                                      child->succeeded));
     }
 
     if (child->succeeded) {
@@ -332,9 +352,12 @@ ngx_http_codat_forward_retry_after(ngx_http_request_t *sr,
 static void
 ngx_http_codat_forward_timeout_handler(ngx_event_t *ev)
 {
+    ngx_uint_t                    i;
     ngx_connection_t             *c;
     ngx_http_request_t           *r;
     ngx_http_codat_ctx_t         *ctx;
+    ngx_http_codat_child_t       *child;
+    ngx_http_codat_forwarding_t  *set;
 
     c = ev->data;
     r = c->data;
@@ -343,7 +366,18 @@ ngx_http_codat_forward_timeout_handler(ngx_event_t *ev)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_codat_module);
 
-    ctx->forwarding->late = 1;
+    set = ctx->forwarding;
+    set->late = 1;
+
+    for (i = 0; i < set->n; i++) {
+        child = &set->children[i];
+
+        if (child->running && !child->forward->optional) {
+            child->late = 1;
+            ngx_http_codat_count_forward(ctx->zone, child->forward,
+                                         NGX_HTTP_CODAT_OUTCOME_TIMEOUT);
+        }
+    }
 
     r->write_event_handler(r);
 

@@ -6,6 +6,7 @@
 
 #include "ngx_http_codat.h"
 #include "ngx_http_codat_answer.h"
+#include "ngx_http_codat_count.h"
 #include "ngx_http_codat_header.h"
 #include "ngx_http_codat_problem.h"
 #include "ngx_http_codat_variables.h"
@@ -23,7 +24,8 @@ static void ngx_http_codat_problem_log(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx, const ngx_http_codat_problem_t *p,
     ngx_str_t *detail);
 static void ngx_http_codat_set_result(ngx_http_request_t *r,
-    ngx_http_codat_ctx_t *ctx, const ngx_str_t *result);
+    ngx_http_codat_ctx_t *ctx, ngx_http_codat_problem_e problem,
+    const ngx_str_t *result);
 
 
 static ngx_str_t  ngx_http_codat_allow = ngx_string("Allow");
@@ -62,7 +64,7 @@ ngx_http_codat_problem(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
     detail.data = text;
     detail.len = (size_t) (p - text);
 
-    ngx_http_codat_set_result(r, ctx, &entry->code);
+    ngx_http_codat_set_result(r, ctx, problem, &entry->code);
 
     ngx_http_codat_problem_log(r, ctx, entry, &detail);
 
@@ -109,7 +111,7 @@ ngx_http_codat_problem_replace(ngx_http_request_t *r,
 
     entry = &ngx_http_codat_problems[problem];
 
-    ngx_http_codat_set_result(r, ctx, &entry->code);
+    ngx_http_codat_set_result(r, ctx, problem, &entry->code);
 
     ngx_http_codat_problem_log(r, ctx, entry, &detail);
 
@@ -140,7 +142,7 @@ ngx_http_codat_accept(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
     id = &ctx->event.fields[NGX_CODAT_FIELD_ID];
     type = &ctx->event.fields[NGX_CODAT_FIELD_EVENT_TYPE];
 
-    ngx_http_codat_set_result(r, ctx, result);
+    ngx_http_codat_set_result(r, ctx, NGX_HTTP_CODAT_PROBLEMS, result);
 
     len = sizeof("{\"id\":null,\"type\":,\"result\":\"\"}") - 1
           + ngx_codat_json_string_len(id)
@@ -283,10 +285,18 @@ ngx_http_codat_problem_log(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
 
 static void
 ngx_http_codat_set_result(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
-    const ngx_str_t *result)
+    ngx_http_codat_problem_e problem, const ngx_str_t *result)
 {
+    ngx_uint_t  again;
+
+    again = ctx->answered;
+
     ctx->answered = 1;
     ctx->result = *result;
+
+    if (!again) {
+        ngx_http_codat_count_result(r, ctx, problem);
+    }
 
     ngx_http_codat_variables_changed(r);
 }
