@@ -23,6 +23,8 @@
 #include "ngx_codat_zone.h"
 
 
+#define NGX_HTTP_CODAT_VERSION  "0.1.0"
+
 /* the length of a variable has 28 bits */
 #define NGX_HTTP_CODAT_VARIABLE_MAX  ((1U << 28) - 1)
 

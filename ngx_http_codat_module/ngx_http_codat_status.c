@@ -10,6 +10,7 @@
 #include "ngx_http_codat_events.h"
 #include "ngx_http_codat_header.h"
 #include "ngx_http_codat_list.h"
+#include "ngx_http_codat_metrics.h"
 #include "ngx_http_codat_overview.h"
 #include "ngx_http_codat_query.h"
 #include "ngx_http_codat_register.h"
@@ -19,6 +20,7 @@
 typedef enum {
     NGX_HTTP_CODAT_ROUTE_OVERVIEW = 0,
     NGX_HTTP_CODAT_ROUTE_HEALTH,
+    NGX_HTTP_CODAT_ROUTE_METRICS,
     NGX_HTTP_CODAT_ROUTE_LIST,
     NGX_HTTP_CODAT_ROUTE_EVENTS
 } ngx_http_codat_route_e;
@@ -74,6 +76,8 @@ static ngx_http_codat_resource_t  ngx_http_codat_resources[] = {
       |NGX_HTTP_CODAT_ARG_AFTER, 0 },
 
     { ngx_string("health"), NGX_HTTP_CODAT_ROUTE_HEALTH, 0, 0, 0 },
+
+    { ngx_string("metrics"), NGX_HTTP_CODAT_ROUTE_METRICS, 0, 0, 0 },
 
     { ngx_string(""), NGX_HTTP_CODAT_ROUTE_OVERVIEW, 0, 0, 0 }
 };
@@ -192,6 +196,9 @@ ngx_http_codat_status_get(ngx_http_request_t *r,
 
     case NGX_HTTP_CODAT_ROUTE_HEALTH:
         return ngx_http_codat_overview_health(r);
+
+    case NGX_HTTP_CODAT_ROUTE_METRICS:
+        return ngx_http_codat_metrics_answer(r);
 
     default: /* NGX_HTTP_CODAT_ROUTE_OVERVIEW */
         return ngx_http_codat_overview(r);
