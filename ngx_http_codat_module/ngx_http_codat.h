@@ -109,10 +109,14 @@ typedef struct {
 } ngx_http_codat_route_t;
 
 
+typedef struct ngx_http_codat_lookup_s  ngx_http_codat_lookup_t;
+
+
 typedef struct {
     ngx_array_t                   formats;   /* ngx_http_codat_format_t * */
     ngx_array_t                   variables; /* ngx_uint_t, indices of ours */
     ngx_array_t                   routes;    /* ngx_http_codat_route_t */
+    ngx_array_t                   lookups;   /* ngx_http_codat_lookup_t * */
     ngx_uint_t                    used;      /* unsigned  used:1; */
 } ngx_http_codat_main_conf_t;
 

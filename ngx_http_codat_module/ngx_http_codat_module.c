@@ -13,6 +13,7 @@
 #include "ngx_http_codat_conf_status.h"
 #include "ngx_http_codat_filter.h"
 #include "ngx_http_codat_format.h"
+#include "ngx_http_codat_lookup.h"
 #include "ngx_http_codat_secret.h"
 #include "ngx_http_codat_variables.h"
 
@@ -103,6 +104,13 @@ static ngx_command_t  ngx_http_codat_commands[] = {
       0,
       NULL },
 
+    { ngx_string("codat_lookup"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_ANY,
+      ngx_http_codat_lookup,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("codat_log_level"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_codat_set_enum,
@@ -137,7 +145,7 @@ static ngx_http_module_t  ngx_http_codat_module_ctx = {
     ngx_http_codat_postconfiguration,      /* postconfiguration */
 
     ngx_http_codat_create_main_conf,       /* create main configuration */
-    NULL,                                  /* init main configuration */
+    ngx_http_codat_lookup_check,           /* init main configuration */
 
     NULL,                                  /* create server configuration */
     NULL,                                  /* merge server configuration */

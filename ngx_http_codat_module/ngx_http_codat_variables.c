@@ -5,6 +5,7 @@
 
 
 #include "ngx_http_codat.h"
+#include "ngx_http_codat_lookup.h"
 #include "ngx_http_codat_variables.h"
 #include "ngx_http_codat_webhook.h"
 
@@ -154,7 +155,8 @@ ngx_http_codat_variables_init(ngx_cycle_t *cycle)
 
         if (v[i].get_handler != ngx_http_codat_variable_field
             && v[i].get_handler != ngx_http_codat_variable_tag
-            && v[i].get_handler != ngx_http_codat_variable_other)
+            && v[i].get_handler != ngx_http_codat_variable_other
+            && v[i].get_handler != ngx_http_codat_lookup_variable)
         {
             continue;
         }
