@@ -583,6 +583,18 @@ my @variables = ((map { "codat_$_->{variable}" } @fields),
                  $code{'ngx_http_codat_variables.c'}
                      =~ /\{ ngx_string\("(codat_\w+)"\),/g);
 
+my @metrics = map { { name => $_->[0], type => $_->[1] } }
+    map { [/"(\w+)",\s*(\w+),/] }
+    $code{'ngx_codat_counters_x.h'} =~ /^X\(\w+,(.*?)\)$/msg;
+
+# values of labels, by the name of their array
+
+my %labels = map { my ($name, $list) = @$_;
+                   ($name => [$list =~ /ngx_string\("(\w+)"\)/g]) }
+    map { [/^(\w+)\[\] = \{(.*)/s] }
+    join("\n", @code{qw(ngx_http_codat_count.c ngx_http_codat_metrics.c)})
+        =~ /ngx_http_codat_(?:count|metrics)_(\w+\[\] = \{.*?)\};/gs;
+
 my $all = join("\n", %page, %example);
 
 # names that examples and blocks give to things of their own
@@ -616,7 +628,9 @@ subtest 'directives' => sub {
            "$name: context");
     }
 
-    my %known = map { $_ => 1 } @directives;
+    my %known = map { $_ => 1 } @directives,
+        map { my $metric = $_->{name};
+              map { "$metric$_" } '', qw(_bucket _sum _count) } @metrics;
     my %odd = map { $_ => 1 } grep { !$known{$_} && !$own{$_} }
         $all =~ /(?<![\$\w{])(codat_[a-z_]+)/g;
     is(join(' ', sort keys %odd), '', 'no others are mentioned');
@@ -641,6 +655,24 @@ subtest 'variables' => sub {
         like($page{'events.md'},
              qr/^\| \Q$key\E.* \| `\$codat_$field->{variable}` \|/m,
              "$field->{variable} in events.md");
+    }
+};
+
+
+subtest 'metrics' => sub {
+    cmp_ok(scalar @metrics, '>=', 20, 'the catalogue was read');
+
+    my %row = $page{'metrics.md'} =~ /^\| `(codat_\w+)` \| (\w+) \|/mg;
+    is($row{$_->{name}}, $_->{type}, $_->{name}) for @metrics;
+
+    my %known = map { $_->{name} => 1 } @metrics;
+    is(join(' ', grep { !$known{$_} } sort keys %row), '',
+       'no others are in its tables');
+
+    for my $list (qw(generations results kinds outcomes kind_names)) {
+        cmp_ok(scalar @{$labels{$list} // []}, '>=', 2, "$list were read");
+        like($page{'metrics.md'}, qr/`$_`/, "$list: $_")
+            for @{$labels{$list}};
     }
 };
 
