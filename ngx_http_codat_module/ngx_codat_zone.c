@@ -242,6 +242,7 @@ ngx_codat_zone_lock(ngx_codat_zone_t *zone)
 
     if (zone->sh->dirty) {
         ngx_codat_repair_locked(zone->sh);
+        ngx_codat_wake_note_all_locked(zone->sh->wake);
 
         ngx_codat_stats_add(zone->sh->stats,
                             ngx_codat_stat_id(NGX_CODAT_STAT_REPAIRED,

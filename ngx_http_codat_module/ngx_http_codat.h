@@ -147,6 +147,8 @@ typedef struct {
     ngx_array_t                  *forwards;  /* ngx_http_codat_forward_t */
     ngx_msec_t                    forward_timeout;
 
+    time_t                        wait;      /* seconds, 0: none */
+
     ngx_uint_t                    log_level;
 
     ngx_http_codat_status_conf_t  status;

@@ -85,6 +85,7 @@ ngx_http_codat_create_loc_conf(ngx_conf_t *cf)
     cdlcf->satisfy = NGX_CONF_UNSET_UINT;
     cdlcf->tolerance = NGX_CONF_UNSET;
     cdlcf->forward_timeout = NGX_CONF_UNSET_MSEC;
+    cdlcf->wait = NGX_CONF_UNSET;
     cdlcf->log_level = NGX_CONF_UNSET_UINT;
 
     return cdlcf;
@@ -113,6 +114,7 @@ ngx_http_codat_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_sec_value(conf->tolerance, prev->tolerance, 300);
     ngx_conf_merge_msec_value(conf->forward_timeout, prev->forward_timeout,
                               12000);
+    ngx_conf_merge_sec_value(conf->wait, prev->wait, 60);
     ngx_conf_merge_uint_value(conf->log_level, prev->log_level, NGX_LOG_ERR);
 
     if (ngx_http_codat_conf_merge_status(cf, prev, conf) != NGX_CONF_OK) {
@@ -322,6 +324,11 @@ ngx_http_codat_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (shm_zone->data) {
         return ngx_http_codat_invalid(cf, &args.zone, "each zone is declared "
                                       "once");
+    }
+
+    zone->wakeup = ngx_codat_wake_open(cf->pool, &args.zone, cf->log);
+    if (zone->wakeup == NULL) {
+        return NGX_CONF_ERROR;
     }
 
     shm_zone->init = ngx_codat_zone_init;

@@ -16,6 +16,7 @@
 #include "ngx_http_codat_lookup.h"
 #include "ngx_http_codat_secret.h"
 #include "ngx_http_codat_variables.h"
+#include "ngx_http_codat_wait.h"
 
 
 static ngx_int_t ngx_http_codat_preconfiguration(ngx_conf_t *cf);
@@ -121,6 +122,13 @@ static ngx_command_t  ngx_http_codat_commands[] = {
     { ngx_string("codat_status"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_codat_status,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("codat_wait"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_codat_wait_time,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
