@@ -15,6 +15,7 @@
 #include "ngx_http_codat_query.h"
 #include "ngx_http_codat_register.h"
 #include "ngx_http_codat_status.h"
+#include "ngx_http_codat_wait.h"
 
 
 typedef enum {
@@ -180,6 +181,12 @@ ngx_http_codat_status_get(ngx_http_request_t *r,
         if (ngx_http_codat_status_key(r, resource, text, key, &answer)
             != NGX_OK)
         {
+            return answer;
+        }
+
+        answer = ngx_http_codat_wait(r, resource->kind, key, query.wait);
+
+        if (answer != NGX_DECLINED) {
             return answer;
         }
 
