@@ -28,12 +28,14 @@ my $nginx = CodatTest::Nginx->new(
             location /codat/  { codat_status zone=codat; }
             location /two/    { codat_status zone=codat; codat_wait 2s; }
             location /none/   { codat_status zone=codat; codat_wait 0; }
-            location /guarded { auth_request /auth; stub_status; }
+            location /guarded { set $key $arg_key; auth_request /auth;
+                                stub_status; }
             location = /auth  { internal;
-                                rewrite ^ /codat/pushes/$arg_key?wait=5? last; }
-            location /second  { auth_request /preferred; stub_status; }
+                                rewrite ^ /codat/pushes/$key?wait=5? last; }
+            location /second  { set $key $arg_key; auth_request /preferred;
+                                stub_status; }
             location = /preferred { internal;
-                                rewrite ^ /codat/pushes/$arg_key? last; }
+                                rewrite ^ /codat/pushes/$key? last; }
 EOC
 
 my $waiters = CodatTest::Waiters->new($nginx);
@@ -78,7 +80,7 @@ sub said {
     my $applied = $response->header('preference-applied');
 
     return join(' ', $response->status,
-                $response->status == 200 ? $json->{status} : (),
+                $response->status == 200 ? $json->{status} // '-' : (),
                 $applied // 'none');
 }
 
