@@ -20,9 +20,17 @@ use Time::HiRes qw(time sleep);
 sub new {
     my ($class, $nginx) = @_;
 
+    # not to count a request that has been answered, but has not ended yet
+
+    my ($before, $last);
+    do {
+        sleep(0.003) if defined $before;
+        ($last, $before) = ($before, $nginx->stub_status->{writing});
+    } while (!defined $last || $last != $before);
+
     return bless {
-        nginx => $nginx, poll => IO::Poll->new, clients => {}, answers => [],
-        before => $nginx->stub_status->{writing},
+        nginx => $nginx, poll => IO::Poll->new, clients => {},
+        before => $before,
     }, $class;
 }
 
