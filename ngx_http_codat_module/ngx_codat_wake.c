@@ -19,7 +19,7 @@
 #define NGX_CODAT_WAKE_SAFETY  1000
 
 /* where there is no eventfd, or it can't be waited for without reading it */
-#define NGX_CODAT_WAKE_POLL    20
+#define NGX_CODAT_WAKE_POLL    10
 
 /* seconds by which the clocks of workers, each read now and then, differ */
 #define NGX_CODAT_WAKE_MARGIN  5
