@@ -21,6 +21,9 @@
 /* where there is no eventfd, or it can't be waited for without reading it */
 #define NGX_CODAT_WAKE_POLL    10
 
+/* watches that are told before others have their turn */
+#define NGX_CODAT_WAKE_BATCH   256
+
 /* seconds by which the clocks of workers, each read now and then, differ */
 #define NGX_CODAT_WAKE_MARGIN  5
 
@@ -56,6 +59,7 @@ static void ngx_codat_wake_close(ngx_codat_wakeup_t *wakeup);
 static void ngx_codat_wake_handler(ngx_event_t *rev);
 static void ngx_codat_wake_timer_handler(ngx_event_t *ev);
 static void ngx_codat_wake_check(ngx_codat_wakeup_t *wakeup, ngx_uint_t all);
+static void ngx_codat_wake_tell(ngx_codat_wakeup_t *wakeup);
 static void ngx_codat_wake_due(ngx_codat_wakeup_t *wakeup,
     const ngx_codat_change_t *change);
 static void ngx_codat_wake_due_all(ngx_codat_wakeup_t *wakeup);
@@ -519,10 +523,8 @@ static void
 ngx_codat_wake_check(ngx_codat_wakeup_t *wakeup, ngx_uint_t all)
 {
     ngx_uint_t           i, n;
-    ngx_queue_t         *q;
     ngx_atomic_uint_t    changes;
     ngx_codat_wake_t    *wake;
-    ngx_codat_watch_t   *watch;
     ngx_codat_change_t   ring[NGX_CODAT_WAKE_RING];
 
     if (wakeup->n == 0) {
@@ -563,9 +565,25 @@ ngx_codat_wake_check(ngx_codat_wakeup_t *wakeup, ngx_uint_t all)
         }
     }
 
-    /* whoever begins to watch meanwhile has seen what there is to see */
+    ngx_codat_wake_tell(wakeup);
+}
 
-    while (!ngx_queue_empty(&wakeup->due)) {
+
+/* whoever begins to watch meanwhile has seen what there is to see */
+
+static void
+ngx_codat_wake_tell(ngx_codat_wakeup_t *wakeup)
+{
+    ngx_uint_t          n;
+    ngx_queue_t        *q;
+    ngx_codat_watch_t  *watch;
+
+    for (n = 0; !ngx_queue_empty(&wakeup->due); n++) {
+
+        if (n == NGX_CODAT_WAKE_BATCH) {
+            ngx_post_event(&wakeup->timer, &ngx_posted_next_events);
+            return;
+        }
 
         q = ngx_queue_head(&wakeup->due);
         ngx_queue_remove(q);

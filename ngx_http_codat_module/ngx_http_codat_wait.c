@@ -435,6 +435,8 @@ ngx_http_codat_wait_answer(ngx_http_codat_waiter_t *waiter)
 
     ngx_http_codat_wait_cleanup(waiter);
 
+    c->log->action = "sending to client";
+
     r->read_event_handler = ngx_http_block_reading;
 
     rc = ngx_http_codat_status_row(r, waiter->kind, waiter->watch.key);
