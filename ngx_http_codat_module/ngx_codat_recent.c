@@ -87,6 +87,9 @@ ngx_codat_recent_add_locked(ngx_codat_recent_t *recent,
     ngx_memory_barrier();
 
     recent->end = start + size;
+
+    ngx_memory_barrier();
+
     recent->last = start;
     recent->count++;
 }

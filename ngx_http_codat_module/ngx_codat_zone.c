@@ -132,7 +132,7 @@ ngx_codat_zone_log_ctx(ngx_shm_zone_t *shm_zone)
 }
 
 
-/* the pages are fresh, hence zeroed, and stay untouched until needed */
+/* cells are not touched until they are needed: what they held is nothing */
 
 static ngx_int_t
 ngx_codat_zone_cut(ngx_codat_zone_t *zone, u_char *p, size_t len)
@@ -148,6 +148,8 @@ ngx_codat_zone_cut(ngx_codat_zone_t *zone, u_char *p, size_t len)
     if (sh == NULL) {
         return NGX_ERROR;
     }
+
+    ngx_memzero(sh, sizeof(ngx_codat_zone_sh_t));
 
     size = ngx_codat_stats_size(len);
     sh->stats = (ngx_codat_stats_t *) ngx_codat_zone_take(&p, &left, size);
@@ -169,6 +171,11 @@ ngx_codat_zone_cut(ngx_codat_zone_t *zone, u_char *p, size_t len)
     {
         return NGX_ERROR;
     }
+
+    /* a core that debugs memory fills it */
+
+    ngx_memzero(sh->stats, size);
+    ngx_memzero(sh->wake, sizeof(ngx_codat_wake_t));
 
     ngx_codat_stats_init(sh->stats, size);
     ngx_codat_recent_init(sh->recent, bytes, recent);
