@@ -299,12 +299,18 @@ ngx_codat_cell_link_locked(ngx_codat_zone_sh_t *sh, ngx_codat_row_t *row,
     ngx_codat_value_t   value;
     ngx_codat_prefix_t  prefix;
 
+    ngx_codat_cell_leave(sh, row);
+
     prefix.group = group;
     prefix.stamp = ++sh->stamp;
 
     ngx_memcpy(&value, &prefix, sizeof(ngx_codat_prefix_t));
 
+    ngx_memory_barrier();
+
     row->u.record.value = value;
+
+    ngx_memory_barrier();
 
     ngx_codat_cell_join(sh, row, group);
 }

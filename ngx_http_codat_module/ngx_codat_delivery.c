@@ -34,6 +34,8 @@ static ngx_codat_row_t *ngx_codat_delivery_insert_locked(
     ngx_codat_zone_t *zone, ngx_codat_delivery_t *delivery, uint32_t now);
 static void ngx_codat_delivery_expire_locked(ngx_codat_zone_t *zone,
     uint32_t now);
+static ngx_uint_t ngx_codat_delivery_expired(ngx_codat_zone_t *zone,
+    const ngx_codat_row_t *row, uint32_t now);
 static ngx_uint_t ngx_codat_delivery_abandoned(const ngx_codat_row_t *row,
     uint32_t now);
 static uint64_t ngx_codat_delivery_self(void);
@@ -66,7 +68,10 @@ ngx_codat_delivery_claim_locked(ngx_codat_zone_t *zone,
         }
 
     } else {
-        delivery->changed = (row->u.delivery.body != delivery->body);
+        /* one that was never claimed lost its worker while it was made */
+
+        delivery->changed = (row->seq
+                             && row->u.delivery.body != delivery->body);
 
         if (row->state == NGX_CODAT_DELIVERY_DONE) {
             return NGX_DONE;
@@ -113,7 +118,7 @@ ngx_codat_delivery_take_locked(ngx_codat_zone_t *zone, ngx_codat_row_t *row,
 
     row->state = done ? NGX_CODAT_DELIVERY_DONE : NGX_CODAT_DELIVERY_RUNNING;
 
-    ngx_codat_cell_touch_locked(zone->sh, row, NGX_CODAT_QUEUE_DELIVERIES,
+    ngx_codat_cell_touch_locked(zone->sh, row, ngx_codat_delivery_queue(row),
                                 now);
 }
 
@@ -146,7 +151,8 @@ ngx_codat_delivery_release(ngx_codat_zone_t *zone,
         row->state = accepted ? NGX_CODAT_DELIVERY_DONE
                               : NGX_CODAT_DELIVERY_FAILED;
 
-        ngx_codat_cell_touch_locked(zone->sh, row, NGX_CODAT_QUEUE_DELIVERIES,
+        ngx_codat_cell_touch_locked(zone->sh, row,
+                                    ngx_codat_delivery_queue(row),
                                     (uint32_t) ngx_time());
     }
 
@@ -182,16 +188,13 @@ ngx_codat_delivery_insert_locked(ngx_codat_zone_t *zone,
 static void
 ngx_codat_delivery_expire_locked(ngx_codat_zone_t *zone, uint32_t now)
 {
-    ngx_uint_t         n;
-    ngx_codat_row_t   *row;
-    ngx_codat_queue_t *queue;
-
-    queue = &zone->sh->queues[NGX_CODAT_QUEUE_DELIVERIES];
+    ngx_uint_t        n;
+    ngx_codat_row_t  *row;
 
     for (n = 0; n < NGX_CODAT_DELIVERY_EXPIRE; n++) {
-        row = ngx_codat_cell_row(zone->sh, queue->oldest);
+        row = ngx_codat_delivery_oldest(zone, now);
 
-        if (row == NULL || !ngx_codat_delivery_expired(zone, row, now)) {
+        if (row == NULL) {
             return;
         }
 
@@ -200,7 +203,41 @@ ngx_codat_delivery_expire_locked(ngx_codat_zone_t *zone, uint32_t now)
 }
 
 
-ngx_uint_t
+/* one that is being worked on does not keep others, hence two queues */
+
+ngx_codat_row_t *
+ngx_codat_delivery_oldest(ngx_codat_zone_t *zone, uint32_t now)
+{
+    ngx_uint_t        i;
+    ngx_codat_row_t  *row;
+
+    static const ngx_codat_queue_e  queues[] = {
+        NGX_CODAT_QUEUE_DELIVERIES,
+        NGX_CODAT_QUEUE_RUNNING
+    };
+
+    for (i = 0; i < sizeof(queues) / sizeof(ngx_codat_queue_e); i++) {
+
+        row = ngx_codat_cell_row(zone->sh, zone->sh->queues[queues[i]].oldest);
+
+        if (row && ngx_codat_delivery_expired(zone, row, now)) {
+            return row;
+        }
+    }
+
+    return NULL;
+}
+
+
+ngx_codat_queue_e
+ngx_codat_delivery_queue(const ngx_codat_row_t *row)
+{
+    return row->state == NGX_CODAT_DELIVERY_RUNNING
+           ? NGX_CODAT_QUEUE_RUNNING : NGX_CODAT_QUEUE_DELIVERIES;
+}
+
+
+static ngx_uint_t
 ngx_codat_delivery_expired(ngx_codat_zone_t *zone, const ngx_codat_row_t *row,
     uint32_t now)
 {

@@ -54,9 +54,12 @@ ngx_int_t ngx_codat_delivery_claim_locked(ngx_codat_zone_t *zone,
 void ngx_codat_delivery_release(ngx_codat_zone_t *zone,
     ngx_codat_delivery_t *delivery, ngx_uint_t accepted);
 
-/* 1 if a row may go because its time is over, or its owner. */
-ngx_uint_t ngx_codat_delivery_expired(ngx_codat_zone_t *zone,
-    const ngx_codat_row_t *row, uint32_t now);
+/* A row that may go because its time is over, or NULL. */
+ngx_codat_row_t *ngx_codat_delivery_oldest(ngx_codat_zone_t *zone,
+    uint32_t now);
+
+/* The queue in which a row belongs. */
+ngx_codat_queue_e ngx_codat_delivery_queue(const ngx_codat_row_t *row);
 
 /* 1 if a row is not, or no longer, being worked on. */
 ngx_uint_t ngx_codat_delivery_idle(const ngx_codat_row_t *row, uint32_t now);

@@ -14,7 +14,7 @@
 #include "ngx_codat_evict.h"
 
 
-/* rows at the end of a queue looked at to find one that may go */
+/* deliveries under way looked at to find one that is not */
 #define NGX_CODAT_EVICT_SCAN  32
 
 
@@ -57,6 +57,8 @@ static ngx_codat_row_t *ngx_codat_evict_choose(ngx_codat_zone_t *zone,
     const ngx_codat_row_t *keep, uint32_t now, ngx_uint_t *expired);
 static ngx_codat_row_t *ngx_codat_evict_oldest(ngx_codat_zone_t *zone,
     ngx_codat_queue_e queue, const ngx_codat_row_t *keep, uint32_t now);
+static ngx_codat_row_t *ngx_codat_evict_abandoned(ngx_codat_zone_t *zone,
+    uint32_t now);
 
 
 #define ngx_codat_evict_count(zone, kind)                                     \
@@ -107,10 +109,9 @@ ngx_codat_evict_choose(ngx_codat_zone_t *zone, const ngx_codat_row_t *keep,
 
     *expired = 1;
 
-    row = ngx_codat_cell_row(sh,
-                             sh->queues[NGX_CODAT_QUEUE_DELIVERIES].oldest);
+    row = ngx_codat_delivery_oldest(zone, now);
 
-    if (row && ngx_codat_delivery_expired(zone, row, now)) {
+    if (row) {
         return row;
     }
 
@@ -154,17 +155,36 @@ static ngx_codat_row_t *
 ngx_codat_evict_oldest(ngx_codat_zone_t *zone, ngx_codat_queue_e queue,
     const ngx_codat_row_t *keep, uint32_t now)
 {
-    ngx_uint_t        n;
     ngx_codat_row_t  *row;
 
     row = ngx_codat_cell_row(zone->sh, zone->sh->queues[queue].oldest);
 
+    if (row && row == keep) {
+        row = ngx_codat_cell_row(zone->sh, row->newer);
+    }
+
+    if (row == NULL && queue == NGX_CODAT_QUEUE_DELIVERIES) {
+        return ngx_codat_evict_abandoned(zone, now);
+    }
+
+    return row;
+}
+
+
+/* a delivery whose worker was killed */
+
+static ngx_codat_row_t *
+ngx_codat_evict_abandoned(ngx_codat_zone_t *zone, uint32_t now)
+{
+    ngx_uint_t        n;
+    ngx_codat_row_t  *row;
+
+    row = ngx_codat_cell_row(zone->sh,
+                             zone->sh->queues[NGX_CODAT_QUEUE_RUNNING].oldest);
+
     for (n = 0; row && n < NGX_CODAT_EVICT_SCAN; n++) {
 
-        if (row != keep
-            && (queue != NGX_CODAT_QUEUE_DELIVERIES
-                || ngx_codat_delivery_idle(row, now)))
-        {
+        if (ngx_codat_delivery_idle(row, now)) {
             return row;
         }
 
@@ -176,7 +196,8 @@ ngx_codat_evict_oldest(ngx_codat_zone_t *zone, ngx_codat_queue_e queue,
 
 
 void
-ngx_codat_evict_old_locked(ngx_codat_zone_t *zone, uint32_t now)
+ngx_codat_evict_old_locked(ngx_codat_zone_t *zone,
+    const ngx_codat_row_t *keep, uint32_t now)
 {
     ngx_uint_t        i;
     ngx_codat_row_t  *row;
@@ -192,6 +213,7 @@ ngx_codat_evict_old_locked(ngx_codat_zone_t *zone, uint32_t now)
         row = ngx_codat_cell_row(zone->sh, zone->sh->queues[queues[i]].oldest);
 
         if (row
+            && row != keep
             && now > row->touched
             && (time_t) (now - row->touched) >= zone->retain)
         {
@@ -201,20 +223,28 @@ ngx_codat_evict_old_locked(ngx_codat_zone_t *zone, uint32_t now)
 }
 
 
-/* the link first: without a push it would lead to nothing for ever */
+/* the push first: a link that leads to nothing is found by the repair */
 
 void
 ngx_codat_evict_row_locked(ngx_codat_zone_t *zone, ngx_codat_row_t *row)
 {
+    ngx_uint_t        linked;
     ngx_codat_row_t  *link;
+    u_char            key[NGX_CODAT_ZONE_KEY_LEN];
 
-    if (row->kind == NGX_CODAT_ROW_PUSH && row->linked) {
-        link = ngx_codat_cell_find_locked(zone->sh, NGX_CODAT_ROW_LINK,
-                                          row->key);
-        if (link) {
-            ngx_codat_cell_drop_locked(zone->sh, link);
-        }
-    }
+    linked = (row->kind == NGX_CODAT_ROW_PUSH && row->linked);
+
+    ngx_memcpy(key, row->key, NGX_CODAT_ZONE_KEY_LEN);
 
     ngx_codat_cell_drop_locked(zone->sh, row);
+
+    if (!linked) {
+        return;
+    }
+
+    link = ngx_codat_cell_find_locked(zone->sh, NGX_CODAT_ROW_LINK, key);
+
+    if (link) {
+        ngx_codat_cell_drop_locked(zone->sh, link);
+    }
 }

@@ -27,9 +27,10 @@ ngx_int_t ngx_codat_evict_locked(ngx_codat_zone_t *zone, ngx_uint_t n,
 
 /*
  * Forgets a few rows that are final, or gone, for longer than the zone is to
- * retain them.
+ * retain them, but not "keep".
  */
-void ngx_codat_evict_old_locked(ngx_codat_zone_t *zone, uint32_t now);
+void ngx_codat_evict_old_locked(ngx_codat_zone_t *zone,
+    const ngx_codat_row_t *keep, uint32_t now);
 
 /* Drops a row, and what goes with it. */
 void ngx_codat_evict_row_locked(ngx_codat_zone_t *zone,

@@ -13,6 +13,7 @@
 
 #include "ngx_codat_cell.h"
 #include "ngx_codat_repair.h"
+#include "ngx_codat_table.h"
 
 
 /* DATA whose row has not been found */
@@ -34,6 +35,7 @@ typedef struct {
 } ngx_codat_repair_digit_t;
 
 
+static void ngx_codat_repair_links(ngx_codat_zone_sh_t *sh);
 static void ngx_codat_repair_reset(ngx_codat_zone_sh_t *sh);
 static uint32_t ngx_codat_repair_rows(ngx_codat_zone_sh_t *sh);
 static ngx_uint_t ngx_codat_repair_claim(ngx_codat_zone_sh_t *sh,
@@ -99,6 +101,31 @@ ngx_codat_repair_locked(ngx_codat_zone_sh_t *sh)
         list = row->next;
 
         ngx_codat_cell_index_row(sh, row);
+    }
+
+    ngx_codat_repair_links(sh);
+}
+
+
+/* drops links whose push was being dropped */
+
+static void
+ngx_codat_repair_links(ngx_codat_zone_sh_t *sh)
+{
+    ngx_codat_row_t  *row, *older;
+
+    row = ngx_codat_cell_row(sh, sh->created[NGX_CODAT_ROW_LINK].newest);
+
+    while (row) {
+        older = ngx_codat_cell_row(sh, row->u.record.older);
+
+        if (ngx_codat_cell_find_locked(sh, NGX_CODAT_ROW_PUSH, row->key)
+            == NULL)
+        {
+            ngx_codat_cell_drop_locked(sh, row);
+        }
+
+        row = older;
     }
 }
 
@@ -197,17 +224,15 @@ ngx_codat_repair_claim(ngx_codat_zone_sh_t *sh, ngx_codat_row_t *row)
     ngx_uint_t         n;
     ngx_codat_value_t  value;
 
-    if (row->queue >= NGX_CODAT_QUEUES) {
-        return 0;
-    }
-
     if (row->kind == NGX_CODAT_ROW_DELIVERY) {
+        row->queue = (uint8_t) ngx_codat_delivery_queue(row);
         return 1;
     }
 
     value = row->u.record.value;
 
     if (row->kind == NGX_CODAT_ROW_LINK) {
+        row->queue = NGX_CODAT_QUEUE_NONE;
         return value.word != 0;
     }
 
@@ -224,6 +249,11 @@ ngx_codat_repair_claim(ngx_codat_zone_sh_t *sh, ngx_codat_row_t *row)
     }
 
     sh->states[row->kind][value.part.state % NGX_CODAT_ZONE_STATES]++;
+
+    /* the state may have changed already, and the queue not yet */
+
+    row->queue = (uint8_t) ngx_codat_table_queue(row->kind,
+                                                 value.part.state);
 
     return 1;
 }

@@ -27,6 +27,7 @@ typedef struct {
     ngx_uint_t                  kind;       /* of the row */
     u_char                      key[NGX_CODAT_ZONE_KEY_LEN];
     uint32_t                    group;      /* 0: none */
+    ngx_codat_text_e            parent;     /* the text of which it is */
     unsigned                    skip:1;     /* has no key */
 } ngx_codat_table_fact_t;
 
@@ -55,10 +56,11 @@ static ngx_uint_t ngx_codat_table_apply_locked(ngx_codat_zone_t *zone,
 static ngx_int_t ngx_codat_table_write_locked(ngx_codat_zone_t *zone,
     ngx_codat_row_t *row, ngx_codat_table_fact_t *fact,
     ngx_codat_copy_t *copy, ngx_codat_table_ctx_t *ctx);
+static uint32_t ngx_codat_table_group_of(ngx_codat_zone_t *zone,
+    ngx_codat_row_t *row, ngx_codat_table_fact_t *fact,
+    ngx_codat_copy_t *copy);
 static void ngx_codat_table_link_locked(ngx_codat_zone_t *zone,
     ngx_codat_row_t *row, uint32_t group, uint32_t now);
-static ngx_codat_queue_e ngx_codat_table_queue(
-    const ngx_codat_record_t *record);
 static void ngx_codat_table_done(ngx_codat_zone_t *zone,
     ngx_codat_table_ctx_t *ctx);
 
@@ -214,20 +216,20 @@ ngx_codat_table_fact(ngx_codat_zone_t *zone, ngx_codat_record_t *said,
     ngx_codat_table_fact_t *fact)
 {
     ngx_int_t   rc;
-    ngx_str_t  *parent, parts[2];
+    ngx_str_t   parts[2];
 
     fact->said = said;
     fact->kind = ngx_codat_table_kinds[said->kind];
     fact->group = 0;
     fact->skip = 0;
 
-    parent = &said->texts[NGX_CODAT_TEXT_COMPANY];
+    fact->parent = NGX_CODAT_TEXT_COMPANY;
 
     if (said->kind == NGX_CODAT_RECORD_DATASET) {
 
-        parent = &said->texts[NGX_CODAT_TEXT_CONNECTION];
+        fact->parent = NGX_CODAT_TEXT_CONNECTION;
 
-        parts[0] = *parent;
+        parts[0] = said->texts[NGX_CODAT_TEXT_CONNECTION];
         parts[1] = said->texts[NGX_CODAT_TEXT_DATA_TYPE];
 
         rc = ngx_codat_digest(zone, parts, 2, fact->key);
@@ -256,7 +258,8 @@ ngx_codat_table_fact(ngx_codat_zone_t *zone, ngx_codat_record_t *said,
         return NGX_OK;
     }
 
-    return ngx_codat_table_group(zone, fact->kind, parent, &fact->group);
+    return ngx_codat_table_group(zone, fact->kind, &said->texts[fact->parent],
+                                 &fact->group);
 }
 
 
@@ -326,9 +329,9 @@ ngx_codat_table_apply_locked(ngx_codat_zone_t *zone,
         return 0;
     }
 
-    ngx_codat_evict_old_locked(zone, ctx->now);
-
     row = ngx_codat_cell_find_locked(zone->sh, fact->kind, fact->key);
+
+    ngx_codat_evict_old_locked(zone, row, ctx->now);
 
     if (row) {
         ngx_codat_table_copy_locked(zone, row, copy);
@@ -378,7 +381,6 @@ ngx_codat_table_write_locked(ngx_codat_zone_t *zone, ngx_codat_row_t *row,
     uint32_t             group;
     ngx_codat_value_t    value;
     ngx_codat_queue_e    queue;
-    ngx_codat_prefix_t   prefix;
     u_char               packed[NGX_CODAT_RECORD_MAX];
 
     value.word = 0;
@@ -395,7 +397,7 @@ ngx_codat_table_write_locked(ngx_codat_zone_t *zone, ngx_codat_row_t *row,
         return NGX_DECLINED;
     }
 
-    queue = ngx_codat_table_queue(&copy->record);
+    queue = ngx_codat_table_queue(fact->kind, copy->record.state);
     group = fact->group;
 
     if (row == NULL) {
@@ -405,9 +407,8 @@ ngx_codat_table_write_locked(ngx_codat_zone_t *zone, ngx_codat_row_t *row,
             return NGX_DECLINED;
         }
 
-    } else if (group == 0) {
-        ngx_codat_cell_prefix(zone->sh, row, &prefix);
-        group = prefix.group;
+    } else {
+        group = ngx_codat_table_group_of(zone, row, fact, copy);
     }
 
     if (ngx_codat_cell_write_locked(zone->sh, row, value, group, packed)
@@ -422,28 +423,55 @@ ngx_codat_table_write_locked(ngx_codat_zone_t *zone, ngx_codat_row_t *row,
 }
 
 
-static ngx_codat_queue_e
-ngx_codat_table_queue(const ngx_codat_record_t *record)
-{
-    switch (record->kind) {
+/* a late report may name another parent than the record keeps */
 
-    case NGX_CODAT_RECORD_PUSH:
-        return ngx_codat_record_final(record) ? NGX_CODAT_QUEUE_FINAL
+static uint32_t
+ngx_codat_table_group_of(ngx_codat_zone_t *zone, ngx_codat_row_t *row,
+    ngx_codat_table_fact_t *fact, ngx_codat_copy_t *copy)
+{
+    const ngx_str_t     *said, *known;
+    ngx_codat_prefix_t   prefix;
+
+    said = &fact->said->texts[fact->parent];
+    known = &copy->record.texts[fact->parent];
+
+    if (fact->group
+        && said->len == known->len
+        && ngx_memcmp(said->data, known->data, said->len) == 0)
+    {
+        return fact->group;
+    }
+
+    ngx_codat_cell_prefix(zone->sh, row, &prefix);
+
+    return prefix.group;
+}
+
+
+ngx_codat_queue_e
+ngx_codat_table_queue(ngx_uint_t kind, ngx_uint_t state)
+{
+    switch (kind) {
+
+    case NGX_CODAT_ROW_PUSH:
+        return state > NGX_CODAT_PUSH_PENDING ? NGX_CODAT_QUEUE_FINAL
                                               : NGX_CODAT_QUEUE_PENDING;
 
-    case NGX_CODAT_RECORD_CONNECTION:
-        return record->state == NGX_CODAT_CONN_DELETED
-               ? NGX_CODAT_QUEUE_GONE : NGX_CODAT_QUEUE_CONNECTIONS;
+    case NGX_CODAT_ROW_CONNECTION:
+        return state == NGX_CODAT_CONN_DELETED ? NGX_CODAT_QUEUE_GONE
+                                               : NGX_CODAT_QUEUE_CONNECTIONS;
 
-    case NGX_CODAT_RECORD_DATASET:
+    case NGX_CODAT_ROW_DATASET:
         return NGX_CODAT_QUEUE_DATASETS;
 
-    case NGX_CODAT_RECORD_COMPANY:
-        return record->state ? NGX_CODAT_QUEUE_GONE
-                             : NGX_CODAT_QUEUE_COMPANIES;
+    case NGX_CODAT_ROW_COMPANY:
+        return state ? NGX_CODAT_QUEUE_GONE : NGX_CODAT_QUEUE_COMPANIES;
+
+    case NGX_CODAT_ROW_CLIENT:
+        return NGX_CODAT_QUEUE_CLIENTS;
 
     default:
-        return NGX_CODAT_QUEUE_CLIENTS;
+        return NGX_CODAT_QUEUE_NONE;
     }
 }
 
@@ -601,11 +629,11 @@ ngx_codat_table_link_locked(ngx_codat_zone_t *zone, ngx_codat_row_t *row,
     if (link) {
         ngx_codat_cell_prefix(zone->sh, link, &prefix);
 
-        if (prefix.group == group) {
-            return;
+        if (prefix.group != group) {
+            ngx_codat_cell_link_locked(zone->sh, link, group);
         }
 
-        ngx_codat_cell_drop_locked(zone->sh, link);
+        return;
     }
 
     if (ngx_codat_evict_locked(zone, 1, row, now) != NGX_OK) {

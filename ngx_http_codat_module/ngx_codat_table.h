@@ -89,6 +89,9 @@ void ngx_codat_table_copy_locked(ngx_codat_zone_t *zone,
     const ngx_codat_row_t *row, ngx_codat_copy_t *copy);
 void ngx_codat_table_unpack(ngx_codat_copy_t *copy);
 
+/* The queue in which a row of that kind and state belongs; no deliveries. */
+ngx_codat_queue_e ngx_codat_table_queue(ngx_uint_t kind, ngx_uint_t state);
+
 /* The kind of the records of a kind of rows. */
 ngx_codat_record_kind_e ngx_codat_table_record_kind(ngx_uint_t kind);
 

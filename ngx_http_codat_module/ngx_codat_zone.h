@@ -57,6 +57,7 @@ typedef enum {
     NGX_CODAT_QUEUE_COMPANIES,
     NGX_CODAT_QUEUE_GONE,               /* deleted connections, companies */
     NGX_CODAT_QUEUE_CLIENTS,
+    NGX_CODAT_QUEUE_RUNNING,            /* deliveries being worked on */
     NGX_CODAT_QUEUES
 } ngx_codat_queue_e;
 

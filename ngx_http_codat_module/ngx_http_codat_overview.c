@@ -178,9 +178,6 @@ ngx_http_codat_overview_take(ngx_codat_zone_t *zone,
         shot->rows[i] = sh->created[i].count;
     }
 
-    shot->rows[NGX_CODAT_ROW_DELIVERY] =
-                              sh->queues[NGX_CODAT_QUEUE_DELIVERIES].count;
-
     for (i = 0; i < NGX_CODAT_ZONE_STATES; i++) {
         shot->pushes[i] = sh->states[NGX_CODAT_ROW_PUSH][i];
         shot->connections[i] = sh->states[NGX_CODAT_ROW_CONNECTION][i];
