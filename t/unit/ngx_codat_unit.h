@@ -42,14 +42,20 @@ ngx_str_t ngx_codat_unit_str(ngx_pool_t *pool, const char *text);
 
 int ngx_codat_unit_cloudevent(void);
 int ngx_codat_unit_event(void);
+int ngx_codat_unit_evict(void);
 int ngx_codat_unit_facts(void);
 int ngx_codat_unit_json(void);
+int ngx_codat_unit_kill(void);
 int ngx_codat_unit_merge(void);
 int ngx_codat_unit_names(void);
 int ngx_codat_unit_pattern(void);
+int ngx_codat_unit_recent(void);
 int ngx_codat_unit_record(void);
 int ngx_codat_unit_sign(void);
+int ngx_codat_unit_stats(void);
 int ngx_codat_unit_time(void);
+int ngx_codat_unit_walk(void);
+int ngx_codat_unit_zone(void);
 
 
 #endif /* _NGX_CODAT_UNIT_H_INCLUDED_ */
