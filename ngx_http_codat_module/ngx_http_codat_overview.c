@@ -16,8 +16,11 @@
 
 #define NGX_HTTP_CODAT_CLIENTS_MAX  100
 
-/* but for the clients and the name of the zone */
+/* but for the clients, the last events and the name of the zone */
 #define NGX_HTTP_CODAT_OVERVIEW_LEN  2048
+
+/* an event's type and time */
+#define NGX_HTTP_CODAT_LAST_LEN      128
 
 
 typedef struct {
@@ -47,6 +50,8 @@ static ngx_int_t ngx_http_codat_overview_client(ngx_http_request_t *r,
     ngx_codat_copy_t *copy, ngx_str_t *json);
 static u_char *ngx_http_codat_overview_states(u_char *p, const char *name,
     const ngx_str_t *names, ngx_uint_t last, const uint32_t *counts);
+static ngx_int_t ngx_http_codat_overview_last(ngx_http_request_t *r,
+    ngx_codat_zone_t *zone, ngx_str_t *last);
 static uint64_t ngx_http_codat_overview_evicted(ngx_codat_zone_t *zone);
 static ngx_int_t ngx_http_codat_overview_send(ngx_http_request_t *r,
     ngx_str_t *body);
@@ -68,7 +73,7 @@ ngx_http_codat_overview(ngx_http_request_t *r)
 {
     u_char                     *p;
     size_t                      len;
-    ngx_str_t                  *name, clients, body;
+    ngx_str_t                  *name, clients, last, body;
     ngx_uint_t                  i;
     ngx_codat_zone_t           *zone;
     ngx_http_codat_snapshot_t   shot;
@@ -78,12 +83,14 @@ ngx_http_codat_overview(ngx_http_request_t *r)
 
     ngx_http_codat_overview_take(zone, &shot);
 
-    if (ngx_http_codat_overview_clients(r, zone, &clients) != NGX_OK) {
+    if (ngx_http_codat_overview_clients(r, zone, &clients) != NGX_OK
+        || ngx_http_codat_overview_last(r, zone, &last) != NGX_OK)
+    {
         return NGX_HTTP_SERVICE_UNAVAILABLE;
     }
 
     len = NGX_HTTP_CODAT_OVERVIEW_LEN + ngx_codat_json_string_len(name)
-          + clients.len;
+          + clients.len + last.len;
 
     body.data = ngx_pnalloc(r->pool, len);
     if (body.data == NULL) {
@@ -118,8 +125,9 @@ ngx_http_codat_overview(ngx_http_request_t *r)
                                        shot.connections);
 
     p = ngx_sprintf(p, ",\"events\":{\"listed\":%uL,\"unlisted\":%uL}"
+                       ",\"lastEvents\":{%V}"
                        ",\"evicted\":%uL,\"waiters\":%ui,\"clients\":[%V]}",
-                    shot.listed, shot.unlisted,
+                    shot.listed, shot.unlisted, &last,
                     ngx_http_codat_overview_evicted(zone),
                     ngx_codat_wake_waiters(zone->sh->wake), &clients);
 
@@ -307,6 +315,44 @@ ngx_http_codat_overview_states(u_char *p, const char *name,
     *p++ = '}';
 
     return p;
+}
+
+
+/* when an event of each type was received last */
+
+static ngx_int_t
+ngx_http_codat_overview_last(ngx_http_request_t *r, ngx_codat_zone_t *zone,
+    ngx_str_t *last)
+{
+    u_char      *p;
+    ngx_uint_t   type, time;
+
+    p = ngx_pnalloc(r->pool, NGX_CODAT_TYPES_N * NGX_HTTP_CODAT_LAST_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    last->data = p;
+
+    for (type = 0; type < NGX_CODAT_TYPES_N; type++) {
+        time = ngx_codat_stats_get(zone->sh->stats,
+                                   ngx_codat_stat_id(
+                                              NGX_CODAT_STAT_LAST_EVENT,
+                                              type, 0, 0, 0));
+
+        if (time == 0) {
+            continue;
+        }
+
+        p = ngx_sprintf(p, "%s\"%V\":\"", p == last->data ? "" : ",",
+                        ngx_codat_type_name(type));
+        p = ngx_codat_time_format(p, (int64_t) time * 1000000);
+        *p++ = '"';
+    }
+
+    last->len = (size_t) (p - last->data);
+
+    return NGX_OK;
 }
 
 

@@ -193,6 +193,11 @@ ngx_http_codat_stream_send(ngx_http_codat_stream_t *s)
         }
     }
 
+    if (s->buf == NULL) {
+        return ngx_http_send_special(r, s->ended ? NGX_HTTP_LAST
+                                                 : NGX_HTTP_FLUSH);
+    }
+
     s->buf->last_buf = (s->ended && r == r->main);
     s->buf->last_in_chain = s->ended;
     s->buf->flush = !s->ended;

@@ -25,8 +25,8 @@ typedef struct ngx_http_codat_stream_s  ngx_http_codat_stream_t;
 
 /*
  * Makes the next little bit.  Returns NGX_OK when it was a row, NGX_AGAIN
- * when it was nothing or less, NGX_DONE when the answer ends with it, which
- * must not be empty, or NGX_ERROR.
+ * when it was nothing or less, NGX_DONE when the answer ends with it, or
+ * NGX_ERROR.
  */
 typedef ngx_int_t (*ngx_http_codat_stream_pt)(ngx_http_codat_stream_t *s);
 

@@ -46,7 +46,7 @@ subtest 'an empty zone' => sub {
         pushes => { Pending => 0, Success => 0, Failed => 0, TimedOut => 0 },
         connections => { PendingAuth => 0, Linked => 0, Unlinked => 0,
                          Deauthorized => 0, Deleted => 0 },
-        events => { listed => 0, unlisted => 0 },
+        events => { listed => 0, unlisted => 0 }, lastEvents => {},
         evicted => 0, waiters => 0, clients => [],
     }, 'the overview');
 
@@ -152,6 +152,8 @@ subtest 'the overview counts' => sub {
         Unlinked => 1, Deauthorized => 0, Deleted => 0 }, 'connections')
         or diag explain $all->{connections};
     is_deeply($all->{events}, { listed => 9, unlisted => 0 }, 'events');
+    is_deeply([grep { !/^20\d\d-.*:\d\d\.000Z$/ }
+               values %{$all->{lastEvents}}], [], 'times of last events');
     cmp_ok($all->{used}, '>=', 18 * 64, 'memory used');
 
     my $one = $all->{clients}[0];

@@ -14,6 +14,8 @@ my $version = `$binary -V 2>&1`;
 my ($major, $minor, $patch) = $version =~ m{ nginx/(\d+)\.(\d+)\.(\d+) }x
     ? ($1, $2, $3) : (1, 22, 1);
 my $new = $major * 1e6 + $minor * 1e3 + $patch >= 1_025_001;
+my $ssi = $version !~ /--without-http_ssi_module/;
+my $addition = $version =~ /--with-http_addition_module/;
 my $http2 = $version =~ /--with-http_v2_module/ && `nghttp --version`;
 
 my $api = CodatTest::Status->new(size => '4m',
@@ -23,7 +25,8 @@ my $api = CodatTest::Status->new(size => '4m',
             location /codat/ { codat_status zone=codat; }
         }' : '',
     server => '
-        location /pages/ { ssi on; ssi_types *; default_type text/plain; }
+        location /pages/ { ' . ($ssi ? 'ssi on; ssi_types *;' : '') . '
+                           default_type text/plain; }
         location /guarded/ {
             auth_request /ask;
             error_page 500 = @unknown;
@@ -31,9 +34,9 @@ my $api = CodatTest::Status->new(size => '4m',
         }
         location = /ask { internal; rewrite ^ /codat/pushes/$http_x_key last; }
         location @unknown { return 403 unknown; }
+    ' . ($addition ? '
         location /added/ { add_after_body /codat/health;
-                           addition_types *; return 200; }
-    ');
+                           addition_types *; return 200; }' : ''));
 my $nginx = $api->nginx;
 
 my @keys = map { uuid() } 1 .. 1500;
@@ -66,6 +69,8 @@ $api->{client} = $nginx->client;
 
 
 subtest 'SSI' => sub {
+    plan skip_all => 'no SSI' if !$ssi;
+
     for my $path ('/', '/health', "/pushes/$keys[7]", '/pushes?limit=3',
                   "/connections/$connection", "/companies/$company",
                   '/events', "/pushes?companyId=$company&status=pending")
@@ -86,6 +91,8 @@ subtest 'SSI' => sub {
 
 
 subtest 'limits in subrequests' => sub {
+    plan skip_all => 'no SSI' if !$ssi;
+
     my $page = JSON::PP->new->decode(page(include('/pushes?limit=100000')));
 
     is(scalar @{$page->{results}}, 1000, 'at most 1000 rows');
@@ -121,8 +128,7 @@ subtest 'auth_request' => sub {
 
 
 subtest 'addition' => sub {
-    plan skip_all => 'no addition module'
-        if $version !~ /--with-http_addition_module/;
+    plan skip_all => 'no addition module' if !$addition;
 
     my $response = $nginx->request('GET', '/added/');
     is($response->body, '{"status":"ok","zone":"codat"}', 'health');
