@@ -7,10 +7,7 @@
 #include "ngx_http_codat.h"
 #include "ngx_http_codat_query.h"
 #include "ngx_http_codat_status.h"
-
-
-/* the longest wait that anybody may ask for, in seconds */
-#define NGX_HTTP_CODAT_WAIT_MAX  86400
+#include "ngx_http_codat_wait.h"
 
 
 typedef struct {

@@ -152,6 +152,8 @@ subtest 'the overview counts' => sub {
         Unlinked => 1, Deauthorized => 0, Deleted => 0 }, 'connections')
         or diag explain $all->{connections};
     is_deeply($all->{events}, { listed => 9, unlisted => 0 }, 'events');
+    like($all->{lastEvents}{$_}, qr/^20/, "last $_")
+        for '*.write.successful', 'connection.disconnected';
     is_deeply([grep { !/^20\d\d-.*:\d\d\.000Z$/ }
                values %{$all->{lastEvents}}], [], 'times of last events');
     cmp_ok($all->{used}, '>=', 18 * 64, 'memory used');

@@ -101,7 +101,7 @@ $api->request('PUT', "/pushes/$key", '{}');
 subtest 'paths that there are not' => sub {
     $api->refused(404, 'not_found', qr/^there is no such path$/, 'GET', $_)
         for '/x', '/push', '/pushesx', '/Pushes', '/pushes/', '/pushes/a/b',
-            '/connections/', '/companies/a/b', '/health/', '/health/x',
+            '/connections/', '/companies/a/b', '/health/', '/health/x', '/metrics/x',
             '/events/', '/pushes/a%2Fb', '/x/health';
     $api->refused(404, 'not_found', qr/^there is no such path$/, $_, '/x')
         for qw(PUT DELETE HEAD POST);
@@ -140,7 +140,7 @@ subtest 'methods' => sub {
     };
 
     $allow->('GET, HEAD', $_, qw(PUT POST DELETE PATCH OPTIONS PROPFIND XX))
-        for '/', '/health', '/pushes', '/connections', '/companies',
+        for '/', '/health', '/metrics', '/pushes', '/connections', '/companies',
             '/events', "/connections/$key", '/companies/x';
     $allow->('GET, HEAD, PUT, DELETE', "/pushes/$key",
              qw(POST PATCH OPTIONS MKCOL));
