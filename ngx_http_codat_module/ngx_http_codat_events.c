@@ -104,6 +104,10 @@ ngx_http_codat_events_check(ngx_http_request_t *r, ngx_str_t *patterns,
     ngx_str_t    pattern;
     const char  *err;
 
+    if (patterns->len == 0) {
+        return NGX_OK;
+    }
+
     p = patterns->data;
 
     while (ngx_http_codat_events_pattern(&p, patterns->data + patterns->len,
@@ -406,7 +410,7 @@ ngx_http_codat_events_pattern(u_char **p, u_char *last, ngx_str_t *pattern)
 {
     u_char  *comma;
 
-    if (*p == NULL || *p > last || pattern == NULL) {
+    if (*p > last) {
         return 0;
     }
 

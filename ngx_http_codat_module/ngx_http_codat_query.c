@@ -68,6 +68,10 @@ ngx_http_codat_query(ngx_http_request_t *r, ngx_uint_t allowed,
     query->limit = NGX_HTTP_CODAT_LIMIT;
     query->wait = -1;
 
+    if (r->args.len == 0) {
+        return NGX_OK;
+    }
+
     last = r->args.data + r->args.len;
 
     for (p = r->args.data; p < last; p = end + 1) {
