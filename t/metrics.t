@@ -360,6 +360,7 @@ subtest 'what the zone holds' => sub {
     my %connections = map { $_->{labels}{status} => $_->{value} }
         $page->series('codat_connections');
     is($connections{Linked}, 2, 'connections');
+    is($page->value('codat_waiters'), 0, 'nobody waits');
 
     is($page->value('codat_stale_events_total'), 1, 'stale events');
     is($page->value('codat_refused_transitions_total'), 1, 'transitions');
@@ -369,6 +370,18 @@ subtest 'what the zone holds' => sub {
     my $used = $page->value('codat_zone_used_bytes');
     cmp_ok($used, '>', 14 * 64, "memory in use: $used");
     cmp_ok($used % 64, '==', 0, 'whole cells');
+
+    my @clients = map { $nginx->client } 1 .. 3;
+    $_->send($_->build('GET', '/codat/pushes/' . uuid() . '?wait=20'))
+        for @clients;
+    my $until = time + 5;
+    sleep(0.02) while time < $until
+        && page($nginx)->value('codat_waiters') != 3;
+    is(page($nginx)->value('codat_waiters'), 3, 'three wait');
+    $_->close for @clients;
+    sleep(0.02) while time < $until
+        && page($nginx)->value('codat_waiters') != 0;
+    is(page($nginx)->value('codat_waiters'), 0, 'and have gone');
 
     finish($nginx);
 };
