@@ -88,10 +88,14 @@ sub said {
 sub held { return @{[$waiters->answers(1, $_[0] // 0.3)]} ? 0 : 1 }
 
 
+sub waiting { return $nginx->request('GET', '/codat/')->json->{waiters} }
+
+
 sub nobody_waits {
     my $name = shift;
 
     ok($nginx->wait_idle(5), "$name: no connection is left");
+    is(waiting(), 0, "$name: nobody is counted");
 }
 
 
@@ -387,6 +391,7 @@ subtest 'clients that leave' => sub {
         $mine->add("/codat/pushes/$key?wait=30") for 1 .. 50;
         ok($mine->parked, 'held');
         is($nginx->stub_status->{active}, 50, 'by nginx');
+        is(waiting(), 50, 'and counted');
         $mine->leave($how);
         nobody_waits($how);
     }
@@ -463,8 +468,8 @@ SKIP: {
 
         # a stream that is given up, on a connection that is not
 
-        $pid = open($out, '-|', 'nghttp', '-v', '-t', '1', "$url$key?wait=20")
-            or die "nghttp: $!\n";
+        $pid = open($out, '-|', 'sh', '-c', 'exec nghttp -t 1 "$0" 2>&1',
+                    "$url$key?wait=20") or die "nghttp: $!\n";
         $text = do { local $/; <$out> };
         close($out);
         nobody_waits('a stream was given up');

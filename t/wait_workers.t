@@ -58,6 +58,11 @@ sub count {
 }
 
 
+sub waiting {
+    return $_[0]->request('GET', '/codat/')->json->{waiters};
+}
+
+
 # processor time of the workers, in ticks
 
 sub ticks {
@@ -148,6 +153,7 @@ subtest 'two thousand' => sub {
     my $others = CodatTest::Waiters->new($nginx);
     $others->add(uri(uuid())) for 1 .. 40;
     ok($others->parked, 'and some others');
+    is(waiting($nginx), 2040, 'and counted');
 
     my @hooks = map { $nginx->client } 1 .. 8;
     my $start = time;
@@ -167,8 +173,10 @@ subtest 'two thousand' => sub {
 
     $_->{client}->close for @answers;
     $_->close for @hooks;
+    is(waiting($nginx), 40, 'they are counted on');
     $others->leave;
     ok($nginx->wait_idle, 'nobody is left');
+    is(waiting($nginx), 0, 'nor counted');
 };
 
 
@@ -196,6 +204,7 @@ subtest 'waiting costs nothing' => sub {
     my $waiters = CodatTest::Waiters->new($nginx);
     $waiters->add(uri(uuid())) for 1 .. 500;
     ok($waiters->parked(10), '500 are held');
+    is(waiting($nginx), 500, 'and counted');
     sleep(0.2);
 
     my $before = ticks($nginx);
@@ -256,6 +265,7 @@ subtest 'reload' => sub {
        'it is gone, too');
     my ($wrong) = latencies($nginx, 10);
     is($wrong, 0, 'waiting goes on');
+    is(waiting($nginx), 0, 'nobody is counted');
     ok($nginx->wait_idle, 'nobody is left');
 };
 
@@ -321,6 +331,8 @@ subtest 'workers are killed' => sub {
     }
 
     is($failed, 0, 'nobody waits on for what is known');
+    ok($nginx->_wait_until(sub { waiting($nginx) == 0 }, 3),
+       'nobody is counted');
     cmp_ok($checked, '>', 0, "$checked events were taken");
 };
 
