@@ -7,87 +7,24 @@ use warnings;
 
 use lib 't/lib';
 
-use File::Path qw(make_path);
 use IO::Socket::SSL ();
 use JSON::PP ();
 use Test::More;
 
 use CodatTest;
+use CodatTest::Docs;
 
 my $top = CodatTest::top();
 my $docs = "$top/docs";
 my $source = "$top/ngx_http_codat_module";
 
-my $client1 = '4f1c8a60-0000-4000-8000-000000000001';
-my $client2 = '4f1c8a60-0000-4000-8000-000000000002';
+my ($client1, $client2) = (client1(), client2());
+my ($secret, $secret2) = (secret(), secret2());
 
-my $secret = new_secret();
-my $secret2 = new_secret();
-
-# what the examples and blocks expect below the folder of nginx.conf
-
-my %secrets = (
-    'signature.secret' => "# of the endpoint\n$secret\n",
-    'basic.secret' => "codat:pass:word\$1\n",
-    'bearer.secret' => "token-of-some-length\n",
-    'header.secret' => "Key abc\n",
-    'clients.map' => "$client1 $secret;\n$client2 $secret2;\n",
-);
-
-my %page = map { m{([^/]+)$} ? ($1 => slurp($_)) : () } glob("$docs/*.md");
-my %example = map { m{([^/]+)\.conf$} ? ($1 => slurp($_)) : () }
-    grep { !m{/demo\.conf$} } glob("$docs/examples/*.conf");
+my %page = pages();
+my %example = examples();
 my %code = map { m{([^/]+)$} ? ($1 => slurp($_)) : () }
     glob("$source/*.[ch]");
-
-
-sub slurp {
-    my $path = shift;
-
-    open(my $fh, '<:raw', $path) or die "$path: $!\n";
-    local $/;
-
-    return scalar <$fh>;
-}
-
-
-# an nginx that is not started, with the files that configurations refer to
-
-sub prepare {
-    my ($text, %opt) = @_;
-
-    for ($text) {
-        s{/etc/nginx/}{{{prefix}}/conf/}g;
-        s{/var/log/nginx/}{{{prefix}}/logs/}g;
-        s/(listen\s+)443(?= ssl)/${1}127.0.0.1:{{port2}}/g;
-        s/(listen\s+)8080/${1}127.0.0.1:{{port2}}/g;
-        s/app\.internal\.example\.com/localhost/g;
-    }
-
-    my %address = ('hooks.slack.com' => '127.0.0.1:{{port3}}',
-                   %{$opt{address} // {}});
-    my $any = join('|', map { quotemeta } sort keys %address);
-    $text =~ s/\b($any)\b(?!:)/$address{$1}/g;
-
-    my %conf = map { $_ => '' } qw(http server);
-    $conf{$opt{level} // 'http'} = $text;
-    $conf{http} = "$opt{http}\n$conf{http}" if $opt{http};
-
-    my $nginx = CodatTest::Nginx->new(conf => \%conf);
-
-    my $prefix = $nginx->prefix;
-    make_path("$prefix/conf/codat", "$prefix/conf/tls");
-
-    my %file = (%secrets, %{$opt{secrets} // {}});
-    $nginx->file("conf/codat/$_", $file{$_}) for sort keys %file;
-
-    make_cert("$prefix/conf/tls", 'hooks.example.com');
-    make_cert("$prefix/conf/tls", 'codat-client');
-    $nginx->file('conf/tls/internal-ca.crt',
-                 slurp($opt{ca} // "$prefix/conf/tls/codat-client.crt"));
-
-    return $nginx;
-}
 
 
 # a running example, with applications behind it

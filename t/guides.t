@@ -1,0 +1,314 @@
+# The guides can be followed: nginx runs the configuration that a guide
+# publishes, and each command in its "console guide" blocks does what is
+# printed below it.
+
+use strict;
+use warnings;
+
+use lib 't/lib';
+
+use JSON::PP ();
+use POSIX ();
+use Test::More;
+use Time::HiRes qw(time sleep);
+
+use CodatTest;
+use CodatTest::Docs;
+
+my $top = CodatTest::top();
+my $json = JSON::PP->new->utf8->canonical;
+my %page = pages();
+my %example = examples();
+
+my $show = $ENV{GUIDES_SHOW};       # prints what came, to write a guide
+
+delete @ENV{grep { /_proxy$/i } keys %ENV};
+$ENV{HOME} = '/nonexistent';        # no .curlrc
+
+
+# Codat's API: pushes get the keys of the guide, and a moment later their
+# webhooks arrive
+
+my %api;
+
+my $codat = CodatTest::Upstream->new(tls => 1, handler => \&api);
+my $plain = CodatTest::Upstream->new(handler => \&api);
+
+sub api {
+    my $request = shift;
+
+    return { headers => { 'Content-Type' => 'application/json' },
+             body => $json->encode(api_answer($request)) };
+}
+
+sub api_answer {
+    my $request = shift;
+
+    if ($request->{method} eq 'GET') {
+        return { status => 'Failed', errorMessage =>
+                 'The account code 200 is not a valid code.' };
+    }
+
+    my ($type) = $request->{uri} =~ m{/push/(\w+)};
+
+    return { pushOperationKey => uuid(), dataType => $type,
+             status => 'Pending' };
+}
+
+
+guide('guide-push.md', 'pushes');
+guide('guide-connection.md', 'connections');
+guide('guide-gate.md', 'gate');
+guide('guide-pushes-in-a-row.md', 'pushes-in-a-row');
+
+done_testing();
+
+
+sub guide {
+    my ($name, $example) = @_;
+
+    subtest $name => sub {
+        my $text = $page{$name} // return fail("there is no $name");
+
+        like($text, qr{\(examples/\Q$example\E\.conf\)}, 'links its example');
+
+        my $app = CodatTest::Upstream->new(answer => {
+            status => 200, body => "the application\n" });
+        my $nginx = prepare($example{$example}, address => {
+            '127.0.0.1:8081' => $app->address,
+            'api.codat.io' => $codat->address });
+        $nginx->file('html/relink.html', "Please connect again.\n");
+        $nginx->start;
+
+        follow($text, { nginx => $nginx, app => $app, n => 0 });
+
+        ok($nginx->stop, 'nginx stops');
+        no_bad_log($nginx);
+    };
+}
+
+
+# all blocks of a page, in order.  A block "hold" is finished after the next
+# one: its request waits for what that does.
+
+sub follow {
+    my ($text, $at) = @_;
+
+    my ($held, $blocks);
+
+    while ($text =~ /^```(console|json) guide ?([^\n]*)\n(.*?)^```$/msg) {
+        my ($kind, $option, $block) = ($1, $2, $3);
+        $blocks++;
+
+        if ($kind eq 'json') {
+            forwarded($at, $option, $block);
+            next;
+        }
+
+        my @commands = commands($block);
+
+        if ($option eq 'hold') {
+            $_->{run} = begin($at, $_->{command}) for @commands;
+            sleep(0.3);
+            $held = \@commands;
+            next;
+        }
+
+        for my $c (@commands) {
+            compare($at, $c, end(begin($at, $c->{command})));
+        }
+
+        if ($held) {
+            my $before = time;
+            compare($at, $_, end($_->{run})) for @$held;
+            cmp_ok(time - $before, '<', 2, 'the request did not wait longer');
+            undef $held;
+        }
+    }
+
+    cmp_ok($blocks, '>', 3, 'has blocks');
+}
+
+
+# "$ command" with what is below it
+
+sub commands {
+    my $block = shift;
+
+    my @commands;
+    while ($block =~ /\G[\$#] ((?:[^\n]*\\\n)*[^\n]*)\n((?:(?![\$#] ).*\n)*)/gc)
+    {
+        push @commands, { command => $1, printed => $2 };
+    }
+
+    die "not a command:\n", substr($block, pos($block) // 0), "\n"
+        if (pos($block) // 0) < length $block;
+
+    return @commands;
+}
+
+
+sub begin {
+    my ($at, $command) = @_;
+
+    my $nginx = $at->{nginx};
+
+    if ($command =~ /^nginx -s reload|^systemctl reload/) {
+        return { done => $nginx->reload ? '' : 'not reloaded' };
+    }
+
+    if ($command =~ /^systemctl restart nginx/) {
+        return { done => $nginx->stop && $nginx->start ? ''
+                 : 'not restarted' };
+    }
+
+    my ($web, $local) = ($nginx->port(2), $nginx->port(4));
+    my $ca = $nginx->prefix . '/conf/tls/hooks.example.com.crt';
+
+    for ($command) {
+        s{https://hooks\.example\.com}{https://localhost:$web}g;
+        s{http://127\.0\.0\.1:8080}{http://127.0.0.1:$local}g;
+        s{\bcodat-send\b}{$^X $top/tools/codat-send --ca $ca};
+        s{\bcurl\b}{curl -q -w '\\n%{http_code}'};
+        s{\bperl pushes-in-a-row}{$^X $top/docs/examples/pushes-in-a-row};
+    }
+
+    my $file = $nginx->prefix . '/output-' . $at->{n}++;
+    my $pid = fork() // die "fork: $!\n";
+
+    if (!$pid) {
+        chdir($nginx->prefix . '/conf/codat') or POSIX::_exit(126);
+        open(STDIN, '<', '/dev/null');
+        open(STDOUT, '>', $file);
+        open(STDERR, '>&', \*STDOUT);
+        $ENV{CODAT_API} = 'http://' . $plain->address;
+        $ENV{CODAT_STATUS} = "http://127.0.0.1:$local/codat";
+        { no warnings; exec('sh', '-c', $command); }
+        POSIX::_exit(127);
+    }
+
+    return { pid => $pid, file => $file };
+}
+
+
+# what a command printed, and the HTTP status that curl has appended
+
+sub end {
+    my $run = shift;
+
+    return ($run->{done}, '') if exists $run->{done};
+
+    waitpid($run->{pid}, 0);
+    my $said = slurp($run->{file});
+    my $status = $said =~ s/\n(\d{3})\z// ? $1 : '';
+
+    return ($said, $status);
+}
+
+
+sub compare {
+    my ($at, $c, $said, $status) = @_;
+
+    my $title = $c->{command} =~ s/\\\n\s*//gr;
+    $title =~ s{https?://[^/]+/}{/};
+
+    my $printed = $c->{printed};
+    my $name = substr($title, 0, 100);
+
+    if ($show) {
+        diag("\$ $title\n$said\n");
+        return;
+    }
+
+    # the head of an answer (curl -i): each printed header is there
+
+    if ($printed =~ s{\A(HTTP/1\.1 .*)\n((?:[\w-]+: .*\n)*)\n?}{}) {
+        my ($line, @headers) = ($1, split(/\n/, $2));
+        $said =~ s/\A(.*?\r\n)\r\n//s;
+        my $head = ($1 // '') =~ s/\r//gr;
+        is($head =~ /\A(.*)\n/ ? $1 : '', $line, "$name: status");
+        like($head, qr/^\Q$_\E$/mi, "$name: $_") for @headers;
+
+    } elsif ($status ne '') {
+        is($status, $printed =~ /"status":(\d+)/ ? $1 : 200, "$name: status");
+    }
+
+    # codat-send: a line, and the answer below it
+
+    if ($printed =~ s/\A(\d{3} .*?  \S+)  .*\n//) {
+        my $line = $1;
+        $said =~ s/\A(.*)\n//;
+        like($1 // '', qr/^\Q$line\E  msg_\w+  [\d.]+ ms$/, "$name: line");
+    }
+
+    matches($said, $printed, $name);
+}
+
+
+# a forward: the last one that the application has got
+
+sub forwarded {
+    my ($at, $uri, $printed) = @_;
+
+    my @got = $at->{app}->requests;
+
+    if ($show) {
+        diag("$got[-1]{method} $got[-1]{uri}\n$got[-1]{body}");
+        return;
+    }
+
+    is($got[-1]{uri}, $uri, "$uri: the forward");
+    matches($got[-1]{body}, $printed, $uri);
+}
+
+
+sub matches {
+    my ($said, $printed, $name) = @_;
+
+    if ($printed !~ /\A\{/) {
+        my $pattern = join('.*?', map { quotemeta } split(/…/, $printed, -1));
+        like($said, qr/\A$pattern\s*\z/, $name);
+        return;
+    }
+
+    my ($got, $want) = map { eval { $json->decode($_) } } $said, $printed;
+
+    return fail("$name: not JSON\n$said\n$printed") if !$got || !$want;
+
+    level($got, $want);
+    is_deeply($got, $want, $name) or diag($said);
+}
+
+
+# makes equal what may differ: times, and values that the guide shortens, "…"
+
+sub level {
+    my ($got, $want) = @_;
+
+    my $time = qr/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/;
+
+    if (ref $want eq 'ARRAY' && ref $got eq 'ARRAY') {
+        level_one(\$got->[$_], \$want->[$_], $time) for 0 .. $#$want;
+
+    } elsif (ref $want eq 'HASH' && ref $got eq 'HASH') {
+        level_one(\$got->{$_}, \$want->{$_}, $time)
+            for grep { exists $got->{$_} } keys %$want;
+    }
+}
+
+
+sub level_one {
+    my ($got, $want, $time) = @_;
+
+    return unless defined $$want && defined $$got;
+
+    if (!ref $$want && $$want =~ /\x{2026}/) {
+        $$got = $$want;
+
+    } elsif (ref $$want) {
+        level($$got, $$want);
+
+    } elsif ($$got =~ $time && $$want =~ $time) {
+        $$got = $$want;
+    }
+}
