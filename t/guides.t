@@ -7,6 +7,7 @@ use warnings;
 
 use lib 't/lib';
 
+use File::Temp ();
 use JSON::PP ();
 use POSIX ();
 use Test::More;
@@ -26,32 +27,42 @@ delete @ENV{grep { /_proxy$/i } keys %ENV};
 $ENV{HOME} = '/nonexistent';        # no .curlrc
 
 
-# Codat's API: pushes get the keys of the guide, and a moment later their
-# webhooks arrive
+# Codat's API: a moment after the answer to a push its webhook arrives.  The
+# second push of order-83 fails.
 
-my %api;
+my $dir = File::Temp->newdir;
+my $hooks = "$dir/hooks";       # arguments of codat-send
 
-my $codat = CodatTest::Upstream->new(tls => 1, handler => \&api);
-my $plain = CodatTest::Upstream->new(handler => \&api);
+my %codat = map { my $scheme = $_;
+    $scheme => CodatTest::Upstream->new(
+        tls => $scheme eq 'https', handler => sub {
+            return { headers => { 'Content-Type' => 'application/json' },
+                     body => $json->encode(api($scheme, @_)) };
+        })
+} qw(http https);
 
 sub api {
-    my $request = shift;
+    my ($scheme, $request) = @_;
 
-    return { headers => { 'Content-Type' => 'application/json' },
-             body => $json->encode(api_answer($request)) };
-}
+    return { status => 'Failed', errorMessage =>
+             'The account code 200 is not a valid code.' }
+        if $request->{method} eq 'GET';
 
-sub api_answer {
-    my $request = shift;
+    my ($type) = $request->{uri} =~ m{/push/(\w+)$};
+    my $key = uuid();
 
-    if ($request->{method} eq 'GET') {
-        return { status => 'Failed', errorMessage =>
-                 'The account code 200 is not a valid code.' };
+    if ($scheme eq 'http' && !fork()) {
+        my $good = $request->{body} !~ /"invoiceNumber":"order-83"/;
+
+        sleep(0.2);
+        open(STDOUT, '>', '/dev/null');
+        exec($^X, "$top/tools/codat-send", split(/\n/, slurp($hooks)),
+             '--push-key', $key, '--event',
+             "$type.write." . ($good ? 'successful' : 'unsuccessful'),
+             '--record-id', "$type-$request->{n}");
     }
 
-    my ($type) = $request->{uri} =~ m{/push/(\w+)};
-
-    return { pushOperationKey => uuid(), dataType => $type,
+    return { pushOperationKey => $key, dataType => $type,
              status => 'Pending' };
 }
 
@@ -76,9 +87,16 @@ sub guide {
             status => 200, body => "the application\n" });
         my $nginx = prepare($example{$example}, address => {
             '127.0.0.1:8081' => $app->address,
-            'api.codat.io' => $codat->address });
+            'api.codat.io' => $codat{https}->address });
         $nginx->file('html/relink.html', "Please connect again.\n");
         $nginx->start;
+
+        my $prefix = $nginx->prefix;
+        open(my $fh, '>', $hooks) or die "$hooks: $!\n";
+        print $fh join("\n", '--ca', "$prefix/conf/tls/hooks.example.com.crt",
+            '--secret', secret(),
+            'https://localhost:' . $nginx->port(2) . '/webhooks/codat');
+        close($fh);
 
         follow($text, { nginx => $nginx, app => $app, n => 0 });
 
@@ -181,7 +199,7 @@ sub begin {
         open(STDIN, '<', '/dev/null');
         open(STDOUT, '>', $file);
         open(STDERR, '>&', \*STDOUT);
-        $ENV{CODAT_API} = 'http://' . $plain->address;
+        $ENV{CODAT_API} = 'http://' . $codat{http}->address;
         $ENV{CODAT_STATUS} = "http://127.0.0.1:$local/codat";
         { no warnings; exec('sh', '-c', $command); }
         POSIX::_exit(127);
@@ -266,7 +284,8 @@ sub matches {
     my ($said, $printed, $name) = @_;
 
     if ($printed !~ /\A\{/) {
-        my $pattern = join('.*?', map { quotemeta } split(/…/, $printed, -1));
+        my $pattern = join('.*?', map { quotemeta }
+                           split(/\S*…/, $printed, -1));
         like($said, qr/\A$pattern\s*\z/, $name);
         return;
     }
