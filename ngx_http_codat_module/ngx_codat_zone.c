@@ -14,6 +14,7 @@
 #include <openssl/rand.h>
 
 #include "ngx_codat_cell.h"
+#include "ngx_codat_lock_times.h"
 #include "ngx_codat_repair.h"
 #include "ngx_codat_zone.h"
 
@@ -41,6 +42,8 @@ ngx_codat_zone_init(ngx_shm_zone_t *shm_zone, void *data)
     ngx_codat_zone_t  *zone;
 
     zone = shm_zone->data;
+
+    ngx_codat_lock_times_open(shm_zone->shm.log);
 
     if (ozone) {
         zone->sh = ozone->sh;
@@ -245,7 +248,11 @@ ngx_codat_zone_take(u_char **p, size_t *left, size_t size)
 void
 ngx_codat_zone_lock(ngx_codat_zone_t *zone)
 {
+    ngx_codat_lock_times_wait();
+
     ngx_shmtx_lock(&zone->shpool->mutex);
+
+    ngx_codat_lock_times_hold();
 
     if (zone->sh->dirty) {
         ngx_codat_repair_locked(zone->sh);
@@ -270,5 +277,9 @@ ngx_codat_zone_unlock(ngx_codat_zone_t *zone)
 
     zone->sh->dirty = 0;
 
+    ngx_codat_lock_times_end();
+
     ngx_shmtx_unlock(&zone->shpool->mutex);
+
+    ngx_codat_lock_times_add();
 }
