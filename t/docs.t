@@ -387,14 +387,21 @@ subtest 'load-balancer.conf' => sub {
 
 # ```nginx LEVEL: the level says what has to be put around the block.  Blocks
 # of the level "http" without a server also apply to later blocks of a page.
+# ```nginx NAME: the block is a part of that example, which is checked above.
 
 subtest 'every nginx block passes nginx -t' => sub {
     for my $name (sort keys %page) {
         my ($above, $n) = ('', 0);
 
-        while ($page{$name} =~ /^```nginx[ ]*(\w*)\n(.*?)^```$/msg) {
+        while ($page{$name} =~ /^```nginx[ ]*([\w-]*)\n(.*?)^```$/msg) {
             my ($level, $text) = ($1, $2);
             my $what = "$name, block " . ++$n;
+
+            if ($example{$level}) {
+                isnt(index(squeezed($example{$level}), squeezed($text)), -1,
+                     "$what is in $level.conf") or diag($text);
+                next;
+            }
 
             if ($level !~ /^(http|server|location)$/) {
                 fail("$what has a level");
@@ -423,6 +430,17 @@ subtest 'every nginx block passes nginx -t' => sub {
         }
     }
 };
+
+
+# without comments, and however it is set
+
+sub squeezed {
+    my $text = shift;
+
+    $text =~ s/^\s*#.*\n//mg;
+
+    return join(' ', split(' ', $text));
+}
 
 
 subtest 'the CloudEvent of events.md' => sub {

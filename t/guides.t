@@ -27,8 +27,8 @@ delete @ENV{grep { /_proxy$/i } keys %ENV};
 $ENV{HOME} = '/nonexistent';        # no .curlrc
 
 
-# Codat's API: a moment after the answer to a push its webhook arrives.  The
-# second push of order-83 fails.
+# Codat's API: a moment after the answer to a push its webhook arrives, those
+# of order-84 later.  The second push of order-83 fails.
 
 my $dir = File::Temp->newdir;
 my $hooks = "$dir/hooks";       # arguments of codat-send
@@ -54,7 +54,7 @@ sub api {
     if ($scheme eq 'http' && !fork()) {
         my $good = $request->{body} !~ /"invoiceNumber":"order-83"/;
 
-        sleep(0.2);
+        sleep($request->{body} =~ /Buyer order-84"/ ? 4 : 0.2);
         open(STDOUT, '>', '/dev/null');
         exec($^X, "$top/tools/codat-send", split(/\n/, slurp($hooks)),
              '--push-key', $key, '--event',
@@ -69,14 +69,60 @@ sub api {
 
 guide('guide-push.md', 'pushes');
 guide('guide-connection.md', 'connections');
-guide('guide-gate.md', 'gate');
-guide('guide-pushes-in-a-row.md', 'pushes-in-a-row');
+
+guide('guide-gate.md', 'gate', sub {
+    my $at = shift;
+
+    is(join(' ', map { $_->header('X-Push-Status') // () }
+            $at->{app}->requests),
+       'Success', 'the application is told how the push ended');
+    is(scalar(grep { $_->{method} eq 'POST' } $codat{https}->requests), 1,
+       'Codat got one push, the other one was held back');
+});
+
+guide('guide-pushes-in-a-row.md', 'pushes-in-a-row', sub {
+    my $at = shift;
+
+    my @sent = map { "$_->{method} " . ($_->{uri} =~ m{/push/([a-z]+)$}
+                                        ? $1 : 'reason') }
+        $codat{http}->requests;
+    is("@sent", 'POST customers POST invoices POST payments '
+       . 'POST customers POST invoices GET reason',
+       'nothing is pushed behind one that failed');
+
+    my ($invoice, $payment) = map { $_->json } ($codat{http}->requests)[1, 2];
+    is($invoice->{customerRef}{id}, 'customers-1', 'the id of the first push');
+    is($payment->{lines}[0]{links}[0]{id}, 'invoices-2', 'and of the second');
+
+    # the program bears a reload and a restart while it waits
+
+    my $waits = sub {
+        my $local = $at->{nginx}->port(4);
+        my $client = CodatTest::Client->new(port => $local);
+        for (1 .. 200) {
+            my $n = $client->request('GET', '/codat/')->json->{waiters};
+            return 1 if $n;
+            sleep(0.02);
+        }
+        return 0;
+    };
+
+    my $run = begin($at, 'perl pushes-in-a-row.pl 3c5d0f7e d27a94b0 order-84');
+    ok($waits->(), 'it waits');
+    ok($at->{nginx}->reload, 'reload');
+    ok($waits->(), 'it waits again');
+    ok($at->{nginx}->stop && $at->{nginx}->start, 'restart');
+    ok($waits->(), 'and again');
+
+    my ($said) = end($run);
+    like($said, qr/^order-84: done$/m, 'it comes to its end') or diag($said);
+});
 
 done_testing();
 
 
 sub guide {
-    my ($name, $example) = @_;
+    my ($name, $example, $then) = @_;
 
     subtest $name => sub {
         my $text = $page{$name} // return fail("there is no $name");
@@ -98,7 +144,9 @@ sub guide {
             'https://localhost:' . $nginx->port(2) . '/webhooks/codat');
         close($fh);
 
-        follow($text, { nginx => $nginx, app => $app, n => 0 });
+        my $at = { nginx => $nginx, app => $app, n => 0 };
+        follow($text, $at);
+        $then->($at) if $then;
 
         ok($nginx->stop, 'nginx stops');
         no_bad_log($nginx);
