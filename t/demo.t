@@ -43,6 +43,15 @@ like($said, qr/^the\ same\ message\ again\n\ +Codat\ sees\ +200\ .*"duplicate"\}
 like($said, qr/^changed\ after\ it\ was\ signed\n\ +Codat\ sees\ +401\ .*\n\ +application\ got\ +nothing$/mx,
      'a tampered one');
 
+like($said, qr/^\ +nginx\ answers\ +201\ \{"pushOperationKey":"[0-9a-f]{8}\.\.\.","status":"Pending",.*\n
+     somebody\ waits\ .*\n
+     its\ webhook\ comes.*\n
+     \ +Codat\ sees\ +200\ .*\n
+     \ +application\ got\ +\/pushes\ .*\ reference=expense-17\n
+     \ +the\ waiter\ got\ +200\ \{"pushOperationKey":.*"status":"Success","final":true,.*"reference":"expense-17",/mx,
+     'a push that somebody waits for');
+like($said, qr/^\ +nginx\ answers\ +200\ \{"id":.*"status":"Unlinked","previousStatus":"Linked",/mx, 'a connection');
+
 my ($n) = $said =~ /^(\d+) events accepted, each reached the application once/m;
 cmp_ok($n // 0, '>', 40, 'counted');
 unlike($said, qr/WRONG|whsec_|Ctrl-C/, 'nothing wrong, no secret, and it does not wait');
