@@ -110,6 +110,8 @@ sub nginx {
     for my $try (1 .. 30) {
         my $answer = call($method, "$nginx/$path", $body);
         return ($answer->{status}, decode_json($answer->{content}))
+            if $answer->{success} || $answer->{status} == 404;
+        die "$method $path: $answer->{status} $answer->{content}\n"
             if $answer->{status} < 500;
         sleep 1;
     }
