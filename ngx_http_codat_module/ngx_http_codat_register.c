@@ -93,13 +93,7 @@ ngx_http_codat_register(ngx_http_request_t *r, ngx_str_t *key)
                                      "Content-Encoding is not identity");
     }
 
-    if (!ngx_http_codat_body_is_json(r)) {
-        return ngx_http_codat_status_problem(r,
-                                     NGX_HTTP_CODAT_UNSUPPORTED_MEDIA_TYPE,
-                                     "Content-Type is neither "
-                                     "application/json nor "
-                                     "application/*+json");
-    }
+    /* whatever Content-Type says: "curl -d" says that it is a form */
 
     r->request_body_file_log_level = 0;
 

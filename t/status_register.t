@@ -145,7 +145,7 @@ subtest 'ways of a body' => sub {
 
     $put->('/codat', { 'Content-Type' => $_ }, $full)
         for 'application/json', 'application/merge-patch+json; charset=utf-8',
-            'APPLICATION/JSON';
+            'APPLICATION/JSON', 'application/x-www-form-urlencoded';
     $put->('/codat', { 'Content-Encoding' => 'identity' }, $full);
 
     $put->('/old', {}, $full, version => '1.0');
@@ -221,8 +221,9 @@ subtest 'bodies that are refused' => sub {
     $put->('invalid_body', qr/^the member "x{32}" is unknown$/,
            '{"' . 'x' x 500 . '":1}');
 
-    $api->refused(415, 'unsupported_media_type', qr/^Content-Type is/, 'PUT',
-                  '/pushes/none', '{}', 'Content-Type' => 'text/plain');
+    $api->refused(400, 'malformed_json', qr/ at byte 0 of the body$/, 'PUT',
+                  '/pushes/none', 'reference=a',
+                  'Content-Type' => 'application/x-www-form-urlencoded');
     $api->refused(415, 'unsupported_media_type', qr/^Content-Encoding is/,
                   'PUT', '/pushes/none', '{}', 'Content-Encoding' => 'gzip');
     $api->refused(400, 'invalid_query', qr/^the argument "x" is unknown/,
