@@ -473,6 +473,19 @@ SKIP: {
         $text = do { local $/; <$out> };
         close($out);
         nobody_waits('a stream was given up');
+
+        my @old = $nginx->pids;
+        $pid = open($out, '-|', 'nghttp', '-v', '-t', '10',
+                    map { "$url$key?wait=$_" } 20 .. 29)
+            or die "nghttp: $!\n";
+        sleep(0.5);
+        ok($nginx->reload, 'reloaded');
+        $text = do { local $/; <$out> };
+        close($out);
+        is(scalar(my @all = $text =~ /:status: 404/g), 10,
+           'all streams are answered');
+        ok($nginx->_wait_until(sub { !grep { kill(0, $_) } @old }, 3),
+           'the old workers are gone');
     };
 }
 
