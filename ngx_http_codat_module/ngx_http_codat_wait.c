@@ -21,6 +21,8 @@ typedef struct {
 } ngx_http_codat_waiter_t;
 
 
+static ngx_http_codat_waiter_t *ngx_http_codat_waiter(ngx_http_request_t *r,
+    ngx_codat_record_kind_e kind, const u_char *key);
 static ngx_int_t ngx_http_codat_wait_prefer(ngx_http_request_t *r);
 static ngx_int_t ngx_http_codat_wait_preferences(ngx_str_t *value);
 static ngx_int_t ngx_http_codat_wait_preference(u_char *p, u_char *last);
@@ -71,7 +73,6 @@ ngx_http_codat_wait(ngx_http_request_t *r, ngx_codat_record_kind_e kind,
     const u_char *key, ngx_int_t asked)
 {
     ngx_int_t                   seconds;
-    ngx_http_cleanup_t         *cln;
     ngx_http_codat_waiter_t    *waiter;
     ngx_http_codat_loc_conf_t  *cdlcf;
 
@@ -102,31 +103,14 @@ ngx_http_codat_wait(ngx_http_request_t *r, ngx_codat_record_kind_e kind,
         return NGX_DECLINED;
     }
 
-    waiter = ngx_pcalloc(r->pool, sizeof(ngx_http_codat_waiter_t));
+    waiter = ngx_http_codat_waiter(r, kind, key);
     if (waiter == NULL) {
         return NGX_HTTP_SERVICE_UNAVAILABLE;
     }
 
-    waiter->zone = ngx_http_codat_status_zone(r);
-    waiter->kind = kind;
-
-    waiter->watch.handler = ngx_http_codat_wait_watch_handler;
-    waiter->watch.data = waiter;
-    waiter->watch.kind = (kind == NGX_CODAT_RECORD_PUSH)
-                         ? NGX_CODAT_ROW_PUSH : NGX_CODAT_ROW_CONNECTION;
-    ngx_memcpy(waiter->watch.key, key, NGX_CODAT_WAKE_KEY_LEN);
-
     if (ngx_http_codat_wait_over(waiter, 1)) {
         return NGX_DECLINED;
     }
-
-    cln = ngx_http_cleanup_add(r, 0);
-    if (cln == NULL) {
-        return NGX_HTTP_SERVICE_UNAVAILABLE;
-    }
-
-    cln->handler = ngx_http_codat_wait_cleanup;
-    cln->data = waiter;
 
     if (ngx_codat_wake_watch(waiter->zone->wakeup, waiter->zone->sh->wake,
                              &waiter->watch, (ngx_msec_t) seconds * 1000)
@@ -151,6 +135,36 @@ ngx_http_codat_wait(ngx_http_request_t *r, ngx_codat_record_kind_e kind,
     ngx_add_timer(&waiter->timer, (ngx_msec_t) seconds * 1000);
 
     return ngx_http_codat_wait_park(waiter);
+}
+
+
+static ngx_http_codat_waiter_t *
+ngx_http_codat_waiter(ngx_http_request_t *r, ngx_codat_record_kind_e kind,
+    const u_char *key)
+{
+    ngx_http_cleanup_t       *cln;
+    ngx_http_codat_waiter_t  *waiter;
+
+    waiter = ngx_pcalloc(r->pool, sizeof(ngx_http_codat_waiter_t));
+    cln = ngx_http_cleanup_add(r, 0);
+
+    if (waiter == NULL || cln == NULL) {
+        return NULL;
+    }
+
+    waiter->zone = ngx_http_codat_status_zone(r);
+    waiter->kind = kind;
+
+    waiter->watch.handler = ngx_http_codat_wait_watch_handler;
+    waiter->watch.data = waiter;
+    waiter->watch.kind = (kind == NGX_CODAT_RECORD_PUSH)
+                         ? NGX_CODAT_ROW_PUSH : NGX_CODAT_ROW_CONNECTION;
+    ngx_memcpy(waiter->watch.key, key, NGX_CODAT_WAKE_KEY_LEN);
+
+    cln->handler = ngx_http_codat_wait_cleanup;
+    cln->data = waiter;
+
+    return waiter;
 }
 
 
