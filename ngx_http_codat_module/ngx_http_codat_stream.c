@@ -242,6 +242,12 @@ ngx_http_codat_stream_wait(ngx_http_codat_stream_t *s)
 
     clcf = ngx_http_get_module_loc_conf(s->request, ngx_http_core_module);
 
+    /* from now on, which a timer that is set is not to the millisecond */
+
+    if (wev->timer_set && !wev->delayed) {
+        ngx_del_timer(wev);
+    }
+
     ngx_http_codat_stream_timer(s);
 
     if (ngx_handle_write_event(wev, clcf->send_lowat) != NGX_OK) {

@@ -38,7 +38,8 @@ sub new {
             . "location /codat/ { codat_status zone=codat; }\n$server",
     })->start;
 
-    return bless { nginx => $nginx, client => $nginx->client }, $class;
+    return bless { nginx => $nginx, client => $nginx->client(timeout => 60) },
+        $class;
 }
 
 
@@ -195,7 +196,7 @@ sub quick {
 
     # the connection was closed with the answer before, as it said
     if (!$response && $self->{closing}) {
-        $self->{client} = $client = $self->{nginx}->client;
+        $self->{client} = $client = $self->{nginx}->client(timeout => 60);
         $response = $client->request(@request);
     }
 
