@@ -109,12 +109,12 @@ subtest 'a push' => sub {
     push_event('successful', $key);
     my ($answer) = $waiters->answers(1);
     is(said($answer), '200 Success wait=10', 'answered when it is final');
-    cmp_ok($answer->{at} - $start, '<', 0.5, 'at once');
+    cmp_ok($answer->{at} - $start, '<', 2, 'at once');
     is($answer->json->{pushOperationKey}, $key, 'with the row');
 
     $answer = get("/codat/pushes/$key?wait=10");
     is(said($answer), '200 Success wait=10', 'what is final is not held');
-    cmp_ok($answer->{took}, '<', 0.5, 'answered at once');
+    cmp_ok($answer->{took}, '<', 2, 'answered at once');
 
     for my $status (qw(Failed TimedOut)) {
         $key = uuid();
@@ -305,7 +305,7 @@ subtest 'only one push or connection, only GET and HEAD' => sub {
     {
         my $answer = get($uri, { %prefer });
         like(said($answer), qr/ none$/, $uri);
-        cmp_ok($answer->{took}, '<', 1, "$uri: answered at once");
+        cmp_ok($answer->{took}, '<', 4, "$uri: answered at once");
     }
 
     my $start = time;
@@ -314,7 +314,7 @@ subtest 'only one push or connection, only GET and HEAD' => sub {
     $answer = $nginx->request('PUT', "/codat/pushes/$key",
         { %prefer, 'Content-Type' => 'application/json' }, '{}');
     is($answer->header('preference-applied'), undef, 'PUT');
-    cmp_ok(time - $start, '<', 1, 'at once');
+    cmp_ok(time - $start, '<', 4, 'at once');
 };
 
 
