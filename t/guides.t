@@ -83,6 +83,11 @@ guide('guide-gate.md', 'gate', sub {
 guide('guide-pushes-in-a-row.md', 'pushes-in-a-row', sub {
     my $at = shift;
 
+    my ($loop) = $page{'guide-pushes-in-a-row.md'} =~ /^```perl\n(.*?)^```/ms;
+    my $program = slurp("$top/docs/examples/pushes-in-a-row.pl");
+    isnt(index(join(' ', split(' ', $program)), join(' ', split(' ', $loop))),
+         -1, 'the loop is that of the program');
+
     my @sent = map { "$_->{method} " . ($_->{uri} =~ m{/push/([a-z]+)$}
                                         ? $1 : 'reason') }
         $codat{http}->requests;
