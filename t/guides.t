@@ -101,23 +101,12 @@ guide('guide-pushes-in-a-row.md', 'pushes-in-a-row', sub {
 
     # the program bears a reload and a restart while it waits
 
-    my $waits = sub {
-        my $local = $at->{nginx}->port(4);
-        my $client = CodatTest::Client->new(port => $local);
-        for (1 .. 200) {
-            my $n = $client->request('GET', '/codat/')->json->{waiters};
-            return 1 if $n;
-            sleep(0.02);
-        }
-        return 0;
-    };
-
     my $run = begin($at, 'perl pushes-in-a-row.pl 3c5d0f7e d27a94b0 order-84');
-    ok($waits->(), 'it waits');
+    ok(waits($at), 'it waits');
     ok($at->{nginx}->reload, 'reload');
-    ok($waits->(), 'it waits again');
+    ok(waits($at), 'it waits again');
     ok($at->{nginx}->stop && $at->{nginx}->start, 'restart');
-    ok($waits->(), 'and again');
+    ok(waits($at), 'and again');
 
     my ($said) = end($run);
     like($said, qr/^order-84: done$/m, 'it comes to its end') or diag($said);
@@ -180,7 +169,7 @@ sub follow {
 
         if ($option eq 'hold') {
             $_->{run} = begin($at, $_->{command}) for @commands;
-            sleep(0.3);
+            ok(waits($at), 'a request waits');
             $held = \@commands;
             next;
         }
@@ -259,6 +248,22 @@ sub begin {
     }
 
     return { pid => $pid, file => $file };
+}
+
+
+# true as soon as nginx has a request that waits
+
+sub waits {
+    my $at = shift;
+
+    my $client = CodatTest::Client->new(port => $at->{nginx}->port(4));
+
+    for (1 .. 500) {
+        return 1 if $client->request('GET', '/codat/')->json->{waiters};
+        sleep(0.02);
+    }
+
+    return 0;
 }
 
 
