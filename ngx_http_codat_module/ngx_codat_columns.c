@@ -29,6 +29,7 @@ typedef enum {
     NGX_CODAT_COLUMN_ERROR,
     NGX_CODAT_COLUMN_CONNECTION,
     NGX_CODAT_COLUMN_PREVIOUS,
+    NGX_CODAT_COLUMN_CHANGED,
     NGX_CODAT_COLUMN_LIMITED
 } ngx_codat_column_e;
 
@@ -46,6 +47,7 @@ static ngx_uint_t ngx_codat_column_push(const ngx_codat_record_t *record,
 static ngx_uint_t ngx_codat_column_corrected(
     const ngx_codat_record_t *record);
 static int64_t ngx_codat_column_completed(const ngx_codat_record_t *record);
+static int64_t ngx_codat_column_since(const ngx_codat_record_t *record);
 static void ngx_codat_column_time(int64_t time, u_char *buf,
     ngx_str_t *value);
 
@@ -99,6 +101,7 @@ static const ngx_codat_column_t  ngx_codat_columns_connection[] = {
       NGX_CODAT_TEXT_SOURCE_TYPE },
     { ngx_string("errorMessage"), NGX_CODAT_COLUMN_TEXT,
       NGX_CODAT_TEXT_ERROR },
+    { ngx_string("changedOn"), NGX_CODAT_COLUMN_CHANGED, 0 },
     { ngx_string("updatedOn"), NGX_CODAT_COLUMN_TIME,
       NGX_CODAT_TIME_UPDATED },
     ngx_codat_column_end
@@ -156,7 +159,7 @@ static const ngx_codat_kind_t  ngx_codat_kinds[] = {
 
     { ngx_codat_columns_connection,
       "id, companyId, status, previousStatus, integrationKey, platformName, "
-      "sourceType, errorMessage, updatedOn" },
+      "sourceType, errorMessage, changedOn, updatedOn" },
 
     { ngx_codat_columns_dataset,
       "dataType, status, completedOn, updatedOn" },
@@ -359,6 +362,10 @@ ngx_codat_column_push(const ngx_codat_record_t *record,
         ngx_codat_column_time(ngx_codat_column_completed(record), buf, value);
         return 1;
 
+    case NGX_CODAT_COLUMN_CHANGED:
+        ngx_codat_column_time(ngx_codat_column_since(record), buf, value);
+        return 1;
+
     case NGX_CODAT_COLUMN_ERROR:
 
         /* texts of a Pending push are of no final status */
@@ -382,10 +389,25 @@ ngx_codat_column_push(const ngx_codat_record_t *record,
 static ngx_uint_t
 ngx_codat_column_corrected(const ngx_codat_record_t *record)
 {
-    return record->state == NGX_CODAT_PUSH_SUCCESS
-           && record->times[NGX_CODAT_TIME_DISPUTED]
-           && record->times[NGX_CODAT_TIME_DISPUTED]
-              < record->times[NGX_CODAT_TIME_SUCCEEDED];
+    int64_t  disputed, succeeded;
+
+    disputed = record->times[NGX_CODAT_TIME_DISPUTED];
+    succeeded = record->times[NGX_CODAT_TIME_STATUS];
+
+    if (record->state != NGX_CODAT_PUSH_SUCCESS
+        || record->times[NGX_CODAT_TIME_CONTESTED] == 0)
+    {
+        return 0;
+    }
+
+    /* "later" is what the dates say, or the receipts where they say nothing */
+
+    if (disputed && succeeded && disputed != succeeded) {
+        return disputed < succeeded;
+    }
+
+    return record->times[NGX_CODAT_TIME_CONTESTED]
+           < record->times[NGX_CODAT_TIME_SEEN];
 }
 
 
@@ -398,10 +420,15 @@ ngx_codat_column_completed(const ngx_codat_record_t *record)
         return record->times[NGX_CODAT_TIME_COMPLETED];
     }
 
-    if (!ngx_codat_record_final(record)) {
-        return 0;
-    }
+    return ngx_codat_record_final(record) ? ngx_codat_column_since(record) : 0;
+}
 
+
+/* when the status was reported: a date, or the receipt of what has none */
+
+static int64_t
+ngx_codat_column_since(const ngx_codat_record_t *record)
+{
     if (record->times[NGX_CODAT_TIME_STATUS]) {
         return record->times[NGX_CODAT_TIME_STATUS];
     }

@@ -19,6 +19,7 @@ typedef struct {
     const ngx_codat_event_t   *event;
     ngx_array_t               *facts;
     int64_t                    when;        /* event time */
+    int64_t                    received;
     ngx_uint_t                 connections; /* where those of reads begin */
 } ngx_codat_facts_ctx_t;
 
@@ -64,6 +65,7 @@ ngx_codat_facts(ngx_pool_t *pool, const ngx_codat_event_t *event,
     ctx.event = event;
     ctx.facts = facts;
     ctx.when = event->generated ? event->generated : received;
+    ctx.received = received;
     ctx.connections = 0;
 
     rc = NGX_OK;
@@ -457,6 +459,7 @@ ngx_codat_facts_push(ngx_codat_facts_ctx_t *ctx, ngx_codat_record_kind_e kind)
 
         fact->kind = kind;
         fact->times[NGX_CODAT_TIME_UPDATED] = ctx->when;
+        fact->times[NGX_CODAT_TIME_SEEN] = ctx->received;
     }
 
     return fact;

@@ -21,6 +21,7 @@ typedef struct {
     const ngx_codat_record_t   *said;
     int64_t                     generated;      /* 0: undated */
     int64_t                     when;           /* event time */
+    int64_t                     received;
     ngx_int_t                   age;            /* < 0: older than the row */
     ngx_uint_t                  result;
 } ngx_codat_merge_ctx_t;
@@ -38,8 +39,7 @@ static void ngx_codat_merge_dataset(ngx_codat_merge_ctx_t *ctx);
 static void ngx_codat_merge_company(ngx_codat_merge_ctx_t *ctx);
 static void ngx_codat_merge_client(ngx_codat_merge_ctx_t *ctx);
 
-static ngx_uint_t ngx_codat_merge_wins(ngx_codat_merge_ctx_t *ctx,
-    ngx_int_t greater);
+static ngx_uint_t ngx_codat_merge_wins(ngx_codat_merge_ctx_t *ctx);
 static void ngx_codat_merge_text(ngx_codat_merge_ctx_t *ctx, ngx_uint_t i);
 static ngx_int_t ngx_codat_merge_compare(ngx_codat_merge_ctx_t *ctx,
     ngx_uint_t i);
@@ -67,6 +67,7 @@ ngx_codat_merge(ngx_codat_record_t *row, const ngx_codat_record_t *said)
     ctx.said = said;
     ctx.generated = said->times[NGX_CODAT_TIME_GENERATED];
     ctx.when = said->times[NGX_CODAT_TIME_UPDATED];
+    ctx.received = said->times[NGX_CODAT_TIME_SEEN];
     ctx.result = 0;
     ctx.age = 1;
 
@@ -78,6 +79,14 @@ ngx_codat_merge(ngx_codat_record_t *row, const ngx_codat_record_t *said)
 
     if (ctx.age < 0) {
         ctx.result |= NGX_CODAT_MERGE_STALE;
+    }
+
+    /* whoever registers a push knows less of it than Codat */
+
+    if (row->kind == NGX_CODAT_RECORD_PUSH
+        && (said->flags & NGX_CODAT_MERGE_BY_HAND))
+    {
+        ctx.age = -1;
     }
 
     switch (row->kind) {
@@ -148,11 +157,12 @@ ngx_codat_merge_push(ngx_codat_merge_ctx_t *ctx)
 
     /* a Success after another final status makes the push "corrected" */
 
-    if (status == NGX_CODAT_PUSH_SUCCESS) {
-        ngx_codat_merge_latest(ctx, NGX_CODAT_TIME_SUCCEEDED, ctx->when);
-
-    } else if (status != NGX_CODAT_PUSH_PENDING) {
-        ngx_codat_merge_earliest(ctx, NGX_CODAT_TIME_DISPUTED, ctx->when);
+    if (status != NGX_CODAT_PUSH_SUCCESS && status != NGX_CODAT_PUSH_PENDING)
+    {
+        ngx_codat_merge_earliest(ctx, NGX_CODAT_TIME_DISPUTED,
+                                 ctx->generated);
+        ngx_codat_merge_earliest(ctx, NGX_CODAT_TIME_CONTESTED,
+                                 ctx->received);
     }
 
     ngx_codat_merge_push_status(ctx);
@@ -226,7 +236,7 @@ ngx_codat_merge_push_status(ngx_codat_merge_ctx_t *ctx)
     }
 
     ngx_codat_merge_latest(ctx, NGX_CODAT_TIME_STATUS, ctx->generated);
-    ngx_codat_merge_earliest(ctx, NGX_CODAT_TIME_SEEN, ctx->when);
+    ngx_codat_merge_earliest(ctx, NGX_CODAT_TIME_SEEN, ctx->received);
     ngx_codat_merge_latest(ctx, NGX_CODAT_TIME_COMPLETED,
                            ctx->said->times[NGX_CODAT_TIME_COMPLETED]);
 
@@ -252,7 +262,6 @@ ngx_codat_merge_push_status(ngx_codat_merge_ctx_t *ctx)
 static void
 ngx_codat_merge_connection(ngx_codat_merge_ctx_t *ctx)
 {
-    ngx_int_t            greater;
     ngx_uint_t           status;
     ngx_codat_record_t  *row;
 
@@ -277,13 +286,7 @@ ngx_codat_merge_connection(ngx_codat_merge_ctx_t *ctx)
         return;
     }
 
-    greater = (status > row->state) ? 1 : -1;
-
-    if (status == row->state) {
-        greater = ngx_codat_merge_compare(ctx, NGX_CODAT_TEXT_ERROR);
-    }
-
-    if (ngx_codat_merge_wins(ctx, greater)) {
+    if (ngx_codat_merge_wins(ctx)) {
         ngx_codat_merge_link(ctx);
         return;
     }
@@ -354,7 +357,7 @@ ngx_codat_merge_link(ngx_codat_merge_ctx_t *ctx)
     }
 
     ngx_codat_merge_set_time(ctx, NGX_CODAT_TIME_STATUS, ctx->generated);
-    ngx_codat_merge_set_time(ctx, NGX_CODAT_TIME_SEEN, ctx->when);
+    ngx_codat_merge_set_time(ctx, NGX_CODAT_TIME_SEEN, ctx->received);
     ngx_codat_merge_latest(ctx, NGX_CODAT_TIME_GENERATED, ctx->generated);
 
     /* an error is of this status, and over with the next one */
@@ -406,9 +409,7 @@ ngx_codat_merge_dataset(ngx_codat_merge_ctx_t *ctx)
         ngx_codat_merge_latest(ctx, NGX_CODAT_TIME_COMPLETED, ctx->when);
     }
 
-    if (!ngx_codat_merge_wins(ctx, ngx_codat_merge_compare(ctx,
-                                              NGX_CODAT_TEXT_STATUS)))
-    {
+    if (!ngx_codat_merge_wins(ctx)) {
         return;
     }
 
@@ -422,7 +423,7 @@ ngx_codat_merge_dataset(ngx_codat_merge_ctx_t *ctx)
     }
 
     ngx_codat_merge_set_time(ctx, NGX_CODAT_TIME_STATUS, ctx->generated);
-    ngx_codat_merge_set_time(ctx, NGX_CODAT_TIME_SEEN, ctx->when);
+    ngx_codat_merge_set_time(ctx, NGX_CODAT_TIME_SEEN, ctx->received);
     ngx_codat_merge_latest(ctx, NGX_CODAT_TIME_GENERATED, ctx->generated);
 }
 
@@ -471,8 +472,7 @@ ngx_codat_merge_company(ngx_codat_merge_ctx_t *ctx)
 static void
 ngx_codat_merge_client(ngx_codat_merge_ctx_t *ctx)
 {
-    int64_t     until, known;
-    ngx_int_t   greater;
+    int64_t     until;
     ngx_uint_t  state;
 
     ngx_codat_merge_text(ctx, NGX_CODAT_TEXT_QUOTA);
@@ -484,38 +484,32 @@ ngx_codat_merge_client(ngx_codat_merge_ctx_t *ctx)
     }
 
     until = ctx->said->times[NGX_CODAT_TIME_LIMITED];
-    known = ctx->row->times[NGX_CODAT_TIME_LIMITED];
 
-    greater = (state > ctx->row->state
-               || (state == ctx->row->state && until > known));
-
-    if (!ngx_codat_merge_wins(ctx, greater)) {
+    if (!ngx_codat_merge_wins(ctx)) {
         return;
     }
 
     ngx_codat_merge_set_state(ctx, state);
     ngx_codat_merge_set_time(ctx, NGX_CODAT_TIME_LIMITED, until);
     ngx_codat_merge_set_time(ctx, NGX_CODAT_TIME_STATUS, ctx->generated);
-    ngx_codat_merge_set_time(ctx, NGX_CODAT_TIME_SEEN, ctx->when);
+    ngx_codat_merge_set_time(ctx, NGX_CODAT_TIME_SEEN, ctx->received);
     ngx_codat_merge_latest(ctx, NGX_CODAT_TIME_GENERATED, ctx->generated);
 }
 
 
 /*
- * Decides for statuses of which the last one counts: by date, where dates
- * are equal by the statuses themselves, and in the order of receipt where
- * there is no date.
+ * Decides for statuses of which the last one counts: by date, and where dates
+ * are equal, as those of many published examples are, or missing, by receipt.
  */
 
 static ngx_uint_t
-ngx_codat_merge_wins(ngx_codat_merge_ctx_t *ctx, ngx_int_t greater)
+ngx_codat_merge_wins(ngx_codat_merge_ctx_t *ctx)
 {
-    if (ctx->age != 0) {
-        return ctx->age > 0;
-    }
+    /* with equal dates a report without any may have been received since */
 
-    return greater > 0
-           && ctx->row->times[NGX_CODAT_TIME_STATUS] == ctx->generated;
+    return ctx->age > 0
+           || (ctx->age == 0
+               && ctx->row->times[NGX_CODAT_TIME_STATUS] == ctx->generated);
 }
 
 
@@ -532,9 +526,7 @@ ngx_codat_merge_text(ngx_codat_merge_ctx_t *ctx, ngx_uint_t i)
         return;
     }
 
-    if (ctx->row->texts[i].len == 0 || ctx->age > 0
-        || (ctx->age == 0 && ngx_codat_merge_compare(ctx, i) > 0))
-    {
+    if (ctx->row->texts[i].len == 0 || ctx->age >= 0) {
         ngx_codat_merge_set_text(ctx, i, value);
     }
 }

@@ -26,15 +26,19 @@
 #define NGX_CODAT_MERGE_STATUS    0x08  /* the status is another now */
 
 
+/* in "flags" of what is said of a push: by hand, so facts only fill gaps */
+#define NGX_CODAT_MERGE_BY_HAND   0x80
+
+
 /*
  * Merges what one report says of a row into the row.  "row" has the kind of
- * "said"; a new row is zeroed but for kind and TEXT_ID.  Of "said",
- * TIME_UPDATED is the event time (the date, else the time of receipt, never
- * 0), and TIME_GENERATED the date of the event, or 0 if it has none or is
- * about something else and only mentions this row; state is what the event
- * says, or 0 where it says nothing of it; flags are, of a connection alone,
- * the status that the event says was before.  The row then refers to texts
- * of both.  Returns the mask above.
+ * "said"; a new row is zeroed but for kind and TEXT_ID.  Of "said", TIME_SEEN
+ * is the receipt, TIME_UPDATED the event time (the date, else the receipt,
+ * never 0), and TIME_GENERATED the date of the event, or 0 if it has none or
+ * is about something else and only mentions this row; state is what the event
+ * says, or 0 where it says nothing of it; flags are, of a connection, the
+ * status that the event says was before, and of a push 0 or BY_HAND.  The row
+ * then refers to texts of both.  Returns the mask above.
  */
 ngx_uint_t ngx_codat_merge(ngx_codat_record_t *row,
     const ngx_codat_record_t *said);

@@ -8,6 +8,7 @@
  *     0x00 + text    a length of one byte, or of two with the highest bit
  *                    set, and the text
  *     0x20 + text    a UUID in 16 bytes
+ *     0x80 + text    a word that everybody uses, by its number in one byte
  *     0x40 + time    a time in 8 bytes
  *     0x60           a mask of times in 2 bytes, and the time they have
  *
@@ -27,6 +28,7 @@
 #define NGX_CODAT_PACKED_UUID   0x20
 #define NGX_CODAT_PACKED_TIME   0x40
 #define NGX_CODAT_PACKED_TIMES  0x60
+#define NGX_CODAT_PACKED_WORD   0x80
 #define NGX_CODAT_PACKED_INDEX  0x1f
 
 
@@ -65,23 +67,68 @@ static const struct {
     size_t      max;
     unsigned    cut:1;
     unsigned    uuid:1;
+    unsigned    word:1;
 } ngx_codat_texts[NGX_CODAT_TEXTS] = {
-    { NGX_CODAT_ID_MAX, 0, 1 },             /* ID */
-    { NGX_CODAT_ID_MAX, 0, 1 },             /* COMPANY */
-    { NGX_CODAT_ID_MAX, 0, 1 },             /* CONNECTION */
-    { NGX_CODAT_WORD_MAX, 1, 0 },           /* DATA_TYPE */
-    { NGX_CODAT_WORD_MAX, 1, 0 },           /* TYPE */
-    { NGX_CODAT_ID_MAX, 0, 1 },             /* RECORD */
-    { NGX_CODAT_ID_MAX, 0, 1 },             /* ATTACHMENT */
-    { NGX_CODAT_ERROR_MAX, 1, 0 },          /* ERROR */
-    { NGX_CODAT_REFERENCE_MAX, 0, 1 },      /* REFERENCE */
-    { NGX_CODAT_NAME_MAX, 1, 0 },           /* NAME */
-    { NGX_CODAT_WORD_MAX, 1, 0 },           /* INTEGRATION */
-    { NGX_CODAT_WORD_MAX, 1, 0 },           /* PLATFORM */
-    { NGX_CODAT_WORD_MAX, 1, 0 },           /* SOURCE_TYPE */
-    { NGX_CODAT_WORD_MAX, 1, 0 },           /* STATUS */
-    { NGX_CODAT_QUOTA_MAX, 0, 0 }           /* QUOTA */
+    { NGX_CODAT_ID_MAX, 0, 1, 0 },        /* ID */
+    { NGX_CODAT_ID_MAX, 0, 1, 0 },        /* COMPANY */
+    { NGX_CODAT_ID_MAX, 0, 1, 0 },        /* CONNECTION */
+    { NGX_CODAT_WORD_MAX, 1, 0, 1 },      /* DATA_TYPE */
+    { NGX_CODAT_WORD_MAX, 1, 0, 1 },      /* TYPE */
+    { NGX_CODAT_ID_MAX, 0, 1, 0 },        /* RECORD */
+    { NGX_CODAT_ID_MAX, 0, 1, 0 },        /* ATTACHMENT */
+    { NGX_CODAT_ERROR_MAX, 1, 0, 0 },     /* ERROR */
+    { NGX_CODAT_REFERENCE_MAX, 0, 1, 0 }, /* REFERENCE */
+    { NGX_CODAT_NAME_MAX, 1, 0, 0 },      /* NAME */
+    { NGX_CODAT_WORD_MAX, 1, 0, 0 },      /* INTEGRATION */
+    { NGX_CODAT_WORD_MAX, 1, 0, 0 },      /* PLATFORM */
+    { NGX_CODAT_WORD_MAX, 1, 0, 1 },      /* SOURCE_TYPE */
+    { NGX_CODAT_WORD_MAX, 1, 0, 1 },      /* STATUS */
+    { NGX_CODAT_QUOTA_MAX, 0, 0, 0 }      /* QUOTA */
 };
+
+
+/* for numbers, which stay within one build: the order does not matter */
+
+static const ngx_str_t  ngx_codat_words[] = {
+    ngx_string("Create"),
+    ngx_string("Update"),
+    ngx_string("Delete"),
+    ngx_string("UploadAttachment"),
+    ngx_string("Complete"),
+    ngx_string("Accounting"),
+    ngx_string("Banking"),
+    ngx_string("Commerce"),
+    ngx_string("accountTransactions"),
+    ngx_string("balanceSheet"),
+    ngx_string("bankAccounts"),
+    ngx_string("bankTransactions"),
+    ngx_string("billCreditNotes"),
+    ngx_string("billPayments"),
+    ngx_string("bills"),
+    ngx_string("cashFlowStatement"),
+    ngx_string("chartOfAccounts"),
+    ngx_string("company"),
+    ngx_string("creditNotes"),
+    ngx_string("customers"),
+    ngx_string("directCosts"),
+    ngx_string("directIncomes"),
+    ngx_string("invoices"),
+    ngx_string("itemReceipts"),
+    ngx_string("items"),
+    ngx_string("journalEntries"),
+    ngx_string("journals"),
+    ngx_string("paymentMethods"),
+    ngx_string("payments"),
+    ngx_string("profitAndLoss"),
+    ngx_string("purchaseOrders"),
+    ngx_string("salesOrders"),
+    ngx_string("suppliers"),
+    ngx_string("taxRates"),
+    ngx_string("trackingCategories"),
+    ngx_string("transfers")
+};
+
+#define NGX_CODAT_WORDS  (sizeof(ngx_codat_words) / sizeof(ngx_str_t))
 
 
 /* digits in hexadecimal; U marks those in upper case, X is none */
@@ -278,7 +325,7 @@ static u_char *
 ngx_codat_pack_text(u_char *p, ngx_uint_t text, const ngx_str_t *value)
 {
     u_char      uuid[NGX_CODAT_KEY_LEN];
-    ngx_uint_t  upper;
+    ngx_uint_t  i, upper;
 
     /* one in upper case is a text, to come back as it was */
 
@@ -288,6 +335,23 @@ ngx_codat_pack_text(u_char *p, ngx_uint_t text, const ngx_str_t *value)
     {
         *p++ = (u_char) (NGX_CODAT_PACKED_UUID + text);
         return ngx_cpymem(p, uuid, NGX_CODAT_KEY_LEN);
+    }
+
+    if (ngx_codat_texts[text].word) {
+
+        for (i = 0; i < NGX_CODAT_WORDS; i++) {
+
+            if (ngx_codat_words[i].len == value->len
+                && ngx_memcmp(ngx_codat_words[i].data, value->data,
+                              value->len)
+                   == 0)
+            {
+                *p++ = (u_char) (NGX_CODAT_PACKED_WORD + text);
+                *p++ = (u_char) i;
+
+                return p;
+            }
+        }
     }
 
     *p++ = (u_char) (NGX_CODAT_PACKED_TEXT + text);
@@ -385,6 +449,19 @@ ngx_codat_unpack_item(ngx_codat_unpack_t *in)
         in->pos += NGX_CODAT_KEY_LEN;
 
         return ngx_codat_unpack_uuid(in, uuid, &in->record->texts[i]);
+
+    case NGX_CODAT_PACKED_WORD:
+
+        if (i >= NGX_CODAT_TEXTS
+            || in->pos == in->last
+            || *in->pos >= NGX_CODAT_WORDS)
+        {
+            return NGX_ERROR;
+        }
+
+        in->record->texts[i] = ngx_codat_words[*in->pos++];
+
+        return NGX_OK;
 
     case NGX_CODAT_PACKED_TIME:
 

@@ -73,12 +73,13 @@ typedef enum {
     NGX_CODAT_TIME_UPDATED = 0,     /* newest event time known */
     NGX_CODAT_TIME_GENERATED,       /* newest generatedDate known */
     NGX_CODAT_TIME_STATUS,          /* generatedDate that set the status */
-    NGX_CODAT_TIME_SEEN,            /* event time that set the status, of a
-                                       company the name */
+    NGX_CODAT_TIME_SEEN,            /* receipt of what set the status, of a
+                                       push the first; of a company the
+                                       event time of its name */
     NGX_CODAT_TIME_REQUESTED,
     NGX_CODAT_TIME_COMPLETED,       /* as Codat says, or of a dataset */
-    NGX_CODAT_TIME_SUCCEEDED,       /* event time, newest Success */
-    NGX_CODAT_TIME_DISPUTED,        /* event time, oldest other final */
+    NGX_CODAT_TIME_CONTESTED,       /* first receipt of Failed, TimedOut */
+    NGX_CODAT_TIME_DISPUTED,        /* generatedDate, oldest of those */
     NGX_CODAT_TIME_PREVIOUS,        /* of the previous status */
     NGX_CODAT_TIME_CREATED,
     NGX_CODAT_TIME_DELETED,

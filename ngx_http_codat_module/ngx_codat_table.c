@@ -560,7 +560,9 @@ ngx_codat_table_register(ngx_codat_zone_t *zone, ngx_codat_record_t *push,
     ctx.now = (uint32_t) ngx_time();
 
     push->kind = NGX_CODAT_RECORD_PUSH;
+    push->flags = NGX_CODAT_MERGE_BY_HAND;
     push->times[NGX_CODAT_TIME_UPDATED] = ngx_codat_table_now();
+    push->times[NGX_CODAT_TIME_SEEN] = push->times[NGX_CODAT_TIME_UPDATED];
 
     rc = ngx_codat_table_fact(zone, push, &fact);
 

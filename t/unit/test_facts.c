@@ -412,7 +412,10 @@ ngx_codat_unit_facts_print(u_char *p, u_char *last,
     }
 
     for (i = 0; i < NGX_CODAT_TIMES; i++) {
-        if (fact->times[i]) {
+        if (i == NGX_CODAT_TIME_SEEN) {
+            assert_true(fact->times[i] == NGX_CODAT_WORLD_NOON + 5000000);
+
+        } else if (fact->times[i]) {
             time = (fact->times[i] - NGX_CODAT_WORLD_NOON) / 1000000;
             p = ngx_slprintf(p, last, " %s=%L",
                              ngx_codat_unit_facts_times[i], time);

@@ -111,6 +111,7 @@ typedef struct {
     uint64_t                  seed;
     ngx_uint_t                n;
     ngx_uint_t                merges;
+    ngx_uint_t                dates;
     ngx_codat_unit_heard_t    heard[NGX_CODAT_UNIT_EVENTS];
     ngx_uint_t                order[4 * NGX_CODAT_UNIT_EVENTS];
     ngx_uint_t                length;
@@ -135,6 +136,8 @@ static u_char *ngx_codat_unit_merge_link(ngx_codat_unit_shuffle_t *s,
 static u_char *ngx_codat_unit_merge_read(ngx_codat_unit_shuffle_t *s,
     u_char *p);
 static u_char *ngx_codat_unit_merge_rest(ngx_codat_unit_shuffle_t *s,
+    u_char *p);
+static u_char *ngx_codat_unit_merge_unique(ngx_codat_unit_shuffle_t *s,
     u_char *p);
 static u_char *ngx_codat_unit_merge_date(ngx_codat_unit_shuffle_t *s,
     u_char *p, const char *name);
@@ -276,6 +279,7 @@ static const ngx_codat_unit_sequence_t  ngx_codat_unit_sequences[] = {
         { link("11:05:00", "deleted", "Linked", ""), "cs" } },
       "{'id':'dc1','companyId':'co1','status':'Deleted'"
       ",'previousStatus':'Linked','platformName':'Xero'"
+      ",'changedOn':" at("11:05:00")
       ",'updatedOn':" at("11:05:00") },
 
     { "a reason of a failure", NGX_CODAT_RECORD_CONNECTION,
@@ -284,14 +288,16 @@ static const ngx_codat_unit_sequence_t  ngx_codat_unit_sequences[] = {
                ",'dataConnectionErrors':[{'errorMessage':'denied'}]"), "c" },
         { link("11:00:30", "created", "PendingAuth", ""), "o" } },
       "{'id':'dc1','companyId':'co1','status':'PendingAuth'"
-      ",'errorMessage':'denied','updatedOn':" at("11:01:00") },
+      ",'errorMessage':'denied','changedOn':" at("11:01:00")
+      ",'updatedOn':" at("11:01:00") },
 
     { "is over when it works", NGX_CODAT_RECORD_CONNECTION,
       { { link("11:01:00", "failed", "PendingAuth",
                ",'dataConnectionErrors':[{'errorMessage':'denied'}]"), "cs" },
         { link("11:02:00", "connected", "Linked", ""), "cs" } },
       "{'id':'dc1','companyId':'co1','status':'Linked'"
-      ",'previousStatus':'PendingAuth','updatedOn':" at("11:02:00") },
+      ",'previousStatus':'PendingAuth','changedOn':" at("11:02:00")
+      ",'updatedOn':" at("11:02:00") },
 
     { "out of order", NGX_CODAT_RECORD_CONNECTION,
       { { link("11:03:00", "disconnected", "Unlinked", ""), "cs" },
@@ -301,6 +307,7 @@ static const ngx_codat_unit_sequence_t  ngx_codat_unit_sequences[] = {
         { link("11:01:00", "failed", "PendingAuth", ""), "o" } },
       "{'id':'dc1','companyId':'co1','status':'Unlinked'"
       ",'previousStatus':'Linked','platformName':'Xero'"
+      ",'changedOn':" at("11:03:00")
       ",'updatedOn':" at("11:03:00") },
 
     { "a current event can bring a deleted one back",
@@ -308,7 +315,8 @@ static const ngx_codat_unit_sequence_t  ngx_codat_unit_sequences[] = {
       { { link("11:00:00", "deleted", "Linked", ""), "cs" },
         { link("11:01:00", "reconnected", "Linked", ""), "cs" } },
       "{'id':'dc1','companyId':'co1','status':'Linked'"
-      ",'previousStatus':'Deleted','updatedOn':" at("11:01:00") },
+      ",'previousStatus':'Deleted','changedOn':" at("11:01:00")
+      ",'updatedOn':" at("11:01:00") },
 
     { "legacy: in the order of receipt", NGX_CODAT_RECORD_CONNECTION,
       { { old_link("''", "'PendingAuth'"), "cs" },
@@ -316,12 +324,14 @@ static const ngx_codat_unit_sequence_t  ngx_codat_unit_sequences[] = {
         { old_link("'Linked'", "'Deauthorized'"), "cs" } },
       "{'id':'dc1','companyId':'co1','status':'Deauthorized'"
       ",'previousStatus':'Linked','integrationKey':'gbol'"
+      ",'changedOn':" at("12:02:00")
       ",'updatedOn':" at("12:02:00") },
 
     { "legacy: what was before, told", NGX_CODAT_RECORD_CONNECTION,
       { { old_link("'Linked'", "'Unlinked'"), "cs" } },
       "{'id':'dc1','companyId':'co1','status':'Unlinked'"
       ",'previousStatus':'Linked','integrationKey':'gbol'"
+      ",'changedOn':" at("12:00:00")
       ",'updatedOn':" at("12:00:00") },
 
     { "legacy: a deleted one stays", NGX_CODAT_RECORD_CONNECTION,
@@ -330,7 +340,8 @@ static const ngx_codat_unit_sequence_t  ngx_codat_unit_sequences[] = {
         { old_link("null", "null"), "c" },
         { link("11:59:00", "disconnected", "Unlinked", ""), "r" } },
       "{'id':'dc1','companyId':'co1','status':'Deleted'"
-      ",'integrationKey':'gbol','updatedOn':" at("12:02:00") },
+      ",'integrationKey':'gbol','changedOn':" at("12:00:00")
+      ",'updatedOn':" at("12:02:00") },
 
     { "legacy says nothing", NGX_CODAT_RECORD_CONNECTION,
       { { old_link("'Linked'", "'Dreaming'"), "c" } },
@@ -344,6 +355,7 @@ static const ngx_codat_unit_sequence_t  ngx_codat_unit_sequences[] = {
         { link("12:00:30", "reconnected", "Linked", ""), "cs" } },
       "{'id':'dc1','companyId':'co1','status':'Linked'"
       ",'previousStatus':'Unlinked','integrationKey':'gbol'"
+      ",'changedOn':" at("12:00:30")
       ",'updatedOn':" at("12:01:00") },
 
     { "legacy after current, and that again", NGX_CODAT_RECORD_CONNECTION,
@@ -352,6 +364,7 @@ static const ngx_codat_unit_sequence_t  ngx_codat_unit_sequences[] = {
         { link("11:59:00", "disconnected", "Unlinked", ""), "" } },
       "{'id':'dc1','companyId':'co1','status':'Linked'"
       ",'previousStatus':'Unlinked','integrationKey':'gbol'"
+      ",'changedOn':" at("12:01:00")
       ",'updatedOn':" at("12:01:00") },
 
     { "what was before, by receipt", NGX_CODAT_RECORD_CONNECTION,
@@ -361,6 +374,7 @@ static const ngx_codat_unit_sequence_t  ngx_codat_unit_sequences[] = {
         { link("10:00:00", "created", "PendingAuth", ""), "o" } },
       "{'id':'dc1','companyId':'co1','status':'Deauthorized'"
       ",'previousStatus':'Unlinked','integrationKey':'gbol'"
+      ",'changedOn':" at("12:02:00")
       ",'updatedOn':" at("12:02:00") },
 
     { "a read says nothing of the link", NGX_CODAT_RECORD_CONNECTION,
@@ -368,7 +382,8 @@ static const ngx_codat_unit_sequence_t  ngx_codat_unit_sequences[] = {
         { read("11:30:00", "", type("bills", "Complete")), "cs" },
         { link("11:10:00", "connected", "Linked", ""), "cs" } },
       "{'id':'dc1','companyId':'co1','status':'Linked'"
-      ",'previousStatus':'PendingAuth','updatedOn':" at("11:30:00") },
+      ",'previousStatus':'PendingAuth','changedOn':" at("11:10:00")
+      ",'updatedOn':" at("11:30:00") },
 
     /* datasets */
 
@@ -887,7 +902,7 @@ ngx_codat_unit_merge_link(ngx_codat_unit_shuffle_t *s, u_char *p)
 
     p = ngx_sprintf(p, ",'eventType':'connection.%s'",
                     ngx_codat_unit_pick(s, names));
-    p = ngx_codat_unit_merge_date(s, p, "generatedDate");
+    p = ngx_codat_unit_merge_unique(s, p);
     p = ngx_sprintf(p, ",'payload':{'connection':{'id':'dc%ui'", k);
 
     if (ngx_codat_world_random(&s->seed, 2)) {
@@ -926,7 +941,7 @@ ngx_codat_unit_merge_read(ngx_codat_unit_shuffle_t *s, u_char *p)
 
     p = ngx_sprintf(p, ",'eventType':'read.completed%s'",
                     ngx_codat_unit_pick(s, names));
-    p = ngx_codat_unit_merge_date(s, p, "generatedDate");
+    p = ngx_codat_unit_merge_unique(s, p);
     p = ngx_sprintf(p, ",'payload':{'referenceCompany':{'id':'co%ui'}"
                     ",'dataTypes':[", k);
 
@@ -963,7 +978,7 @@ ngx_codat_unit_merge_rest(ngx_codat_unit_shuffle_t *s, u_char *p)
     k = ngx_codat_world_random(&s->seed, 2);
 
     p = ngx_sprintf(p, ",'eventType':'%s'", ngx_codat_unit_pick(s, names));
-    p = ngx_codat_unit_merge_date(s, p, "generatedDate");
+    p = ngx_codat_unit_merge_unique(s, p);
     p = ngx_sprintf(p, ",'payload':{'id':'co%ui'", k);
 
     if (ngx_codat_world_random(&s->seed, 2)) {
@@ -979,6 +994,21 @@ ngx_codat_unit_merge_rest(ngx_codat_unit_shuffle_t *s, u_char *p)
     *p++ = '}';
 
     return p;
+}
+
+
+/*
+ * Where the last one counts, the receipt decides between equal dates: these
+ * are all different, and in no order.
+ */
+
+static u_char *
+ngx_codat_unit_merge_unique(ngx_codat_unit_shuffle_t *s, u_char *p)
+{
+    s->dates++;
+
+    return ngx_sprintf(p, ",'generatedDate':'2024-08-08T12:%02ui:00Z'",
+                       s->dates * 37 % 59);
 }
 
 
