@@ -155,6 +155,10 @@ ngx_codat_recent_get_locked(ngx_codat_recent_t *recent, uint64_t *cursor,
         }
 
         offset = head->previous;
+
+        if (offset >= *cursor) {
+            return NGX_DONE;
+        }
     }
 
     head = ngx_codat_recent_head(recent, offset);
