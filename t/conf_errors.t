@@ -1365,3 +1365,57 @@ location /webhook {
 }
 --- emerg
 "codat_webhook" shares its location with another handler, such as "proxy_pass", which belongs into the location of a "codat_forward"
+
+
+=== TEST 212: codat_zone: zone=codat:99999999999999g has no size
+--- zone: zone=codat:99999999999999g
+--- emerg
+"codat_zone" has an invalid "codat:99999999999999g": the size is a number with k or m behind it
+
+
+=== TEST 213: codat_zone: more megabytes than a size can count
+--- zone: zone=codat:99999999999999m
+--- emerg
+"codat_zone" has an invalid "codat:99999999999999m": the size is a number with k or m behind it
+
+
+=== TEST 214: codat_zone: more kilobytes than a size can count, by one
+--- zone: zone=codat:9007199254740992k
+--- emerg
+"codat_zone" has an invalid "codat:9007199254740992k": the size is a number with k or m behind it
+
+
+=== TEST 215: codat_zone: more bytes than a number can count
+--- zone: zone=codat:99999999999999999999
+--- emerg
+"codat_zone" has an invalid "codat:99999999999999999999": the size is a number with k or m behind it
+
+
+=== TEST 216: codat_zone: zone=codat:0m is too small
+--- zone: zone=codat:0m
+--- emerg
+"codat_zone" zone "codat:0m" is too small, 32k is the least, 1m holds about 3500 pushes
+
+
+=== TEST 217: codat_zone: a byte less than the least size
+--- zone: zone=codat:32767
+--- emerg
+"codat_zone" zone "codat:32767" is too small, 32k is the least, 1m holds about 3500 pushes
+
+
+=== TEST 218: codat_zone: more years than a time can count
+--- zone: zone=codat:1m dedupe=99999999999999999999y
+--- emerg
+"codat_zone" has an invalid "99999999999999999999y": a time such as dedupe=72h, or dedupe=off, is allowed
+
+
+=== TEST 219: codat_zone: the same zone with other parameters
+--- http: codat_zone zone=codat:1m dedupe=1h retain=1d;
+--- emerg
+"codat_zone" has an invalid "codat": each zone is declared once
+
+
+=== TEST 220: codat_zone: another module takes its name
+--- http: limit_req_zone $host zone=codat:1m rate=1r/s;
+--- emerg
+the shared memory zone "codat" is already declared for a different use
