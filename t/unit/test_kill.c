@@ -326,7 +326,9 @@ kill_anything(ngx_codat_zone_t *zone, ngx_pool_t *pool)
 
     ngx_codat_kill_mark->done[number] = version;
 
-    if (version % 3) {
+    /* those under way are not to fill the zone, however long it lives */
+
+    if (version % 64) {
         ngx_codat_delivery_release(zone, &delivery, 1);
     }
 }
