@@ -120,6 +120,10 @@ ngx_http_codat_metrics_answer(ngx_http_request_t *r)
     ngx_http_codat_answer_set(r, NGX_HTTP_OK, &ngx_http_codat_metrics_type,
                               (off_t) body.len);
 
+    /* as far as lists of types, such as gzip_types, compare it */
+
+    r->headers_out.content_type_len = sizeof("text/plain") - 1;
+
     return ngx_http_codat_answer_send(r, &body);
 }
 

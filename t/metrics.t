@@ -479,4 +479,20 @@ subtest 'over workers, reloads and kills' => sub {
 };
 
 
+# lists of types, as of gzip_types, know types without parameters
+
+subtest 'compressed as text/plain' => sub {
+    my $nginx = start('location /z/ { codat_status zone=codat; gzip on;
+                                      gzip_types text/plain; }');
+    my $response = $nginx->request('GET', '/z/metrics',
+                                   { 'Accept-Encoding' => 'gzip' });
+
+    is($response->header('content-encoding'), 'gzip', 'gzip_types counts');
+    is($response->header('content-type'),
+       'text/plain; version=0.0.4; charset=utf-8', 'media type');
+
+    finish($nginx);
+};
+
+
 done_testing();
