@@ -393,6 +393,11 @@ ngx_http_codat_wait_park(ngx_http_codat_waiter_t *waiter)
         ngx_post_event(rev, &ngx_posted_events);
 
     } else if (ngx_handle_read_event(rev, 0) != NGX_OK) {
+
+        /* nobody is to answer behind the page that says so */
+
+        ngx_http_codat_wait_cleanup(waiter);
+
         return NGX_HTTP_SERVICE_UNAVAILABLE;
     }
 
