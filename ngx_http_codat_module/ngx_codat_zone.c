@@ -31,6 +31,8 @@ static ngx_int_t ngx_codat_zone_build(ngx_shm_zone_t *shm_zone);
 static ngx_int_t ngx_codat_zone_log_ctx(ngx_shm_zone_t *shm_zone);
 static ngx_int_t ngx_codat_zone_cut(ngx_codat_zone_t *zone, u_char *p,
     size_t len);
+static ngx_int_t ngx_codat_zone_cut_cells(ngx_codat_zone_sh_t *sh, u_char *p,
+    size_t left);
 static u_char *ngx_codat_zone_take(u_char **p, size_t *left, size_t size);
 
 
@@ -141,7 +143,7 @@ static ngx_int_t
 ngx_codat_zone_cut(ngx_codat_zone_t *zone, u_char *p, size_t len)
 {
     u_char               *bytes;
-    size_t                left, size, recent, buckets, groups;
+    size_t                left, size, recent;
     ngx_codat_zone_sh_t  *sh;
 
     left = len;
@@ -183,6 +185,23 @@ ngx_codat_zone_cut(ngx_codat_zone_t *zone, u_char *p, size_t len)
     ngx_codat_stats_init(sh->stats, size);
     ngx_codat_recent_init(sh->recent, bytes, recent);
 
+    if (ngx_codat_zone_cut_cells(sh, p, left) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    zone->sh = sh;
+
+    return NGX_OK;
+}
+
+
+/* all that is left: the rows, and the tables by which they are found */
+
+static ngx_int_t
+ngx_codat_zone_cut_cells(ngx_codat_zone_sh_t *sh, u_char *p, size_t left)
+{
+    size_t  size, buckets, groups;
+
     /* a bucket for two to four cells: about one for each row */
 
     for (buckets = 64;
@@ -218,8 +237,6 @@ ngx_codat_zone_cut(ngx_codat_zone_t *zone, u_char *p, size_t len)
 
     sh->cells = (ngx_codat_row_t *) p;
     sh->ncells = (uint32_t) ngx_min(size - 1, NGX_CODAT_CELL_BUCKET - 1);
-
-    zone->sh = sh;
 
     return NGX_OK;
 }

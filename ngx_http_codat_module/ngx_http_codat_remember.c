@@ -17,6 +17,8 @@ static ngx_int_t ngx_http_codat_remember_key(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx, ngx_str_t *id);
 static ngx_int_t ngx_http_codat_remember_delivery(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx, ngx_str_t *id);
+static ngx_int_t ngx_http_codat_remember_update(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx, ngx_codat_update_t *update);
 static void ngx_http_codat_remember_log_full(ngx_http_request_t *r,
     ngx_str_t *zone);
 
@@ -53,16 +55,7 @@ ngx_http_codat_remember(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx)
         goto failed;
     }
 
-    ngx_memzero(&update, sizeof(ngx_codat_update_t));
-
-    update.recent.id = ctx->webhook_id;
-    update.recent.client = ctx->client_id;
-    update.recent.body = ctx->event.payload;
-    update.recent.received = ctx->received;
-
-    if (ngx_codat_facts(r->pool, &ctx->event, ctx->received, &update.facts)
-        != NGX_OK)
-    {
+    if (ngx_http_codat_remember_update(r, ctx, &update) != NGX_OK) {
         goto failed;
     }
 
@@ -171,6 +164,24 @@ ngx_http_codat_remember_delivery(ngx_http_request_t *r,
     parts[3] = *id;
 
     return ngx_codat_digest(ctx->zone, parts, 4, delivery->key);
+}
+
+
+/* what the event says, for the tables and the list of recent events */
+
+static ngx_int_t
+ngx_http_codat_remember_update(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx, ngx_codat_update_t *update)
+{
+    ngx_memzero(update, sizeof(ngx_codat_update_t));
+
+    update->recent.id = ctx->webhook_id;
+    update->recent.client = ctx->client_id;
+    update->recent.body = ctx->event.payload;
+    update->recent.received = ctx->received;
+
+    return ngx_codat_facts(r->pool, &ctx->event, ctx->received,
+                           &update->facts);
 }
 
 
