@@ -19,7 +19,7 @@ module := $(dir)/ngx_http_codat_module.so
 files  := $(sort $(wildcard ngx_http_codat_module/*.[ch]))
 
 .PHONY: all help deps deps-test deps-check install unit test demo asan bench \
-        warnings clean FORCE
+        soak warnings clean FORCE
 
 
 all: $(module)  ## build/ngx_http_codat_module.so (the default)
@@ -61,10 +61,18 @@ asan:           ## t/*.t under AddressSanitizer and UBSan; needs nginx sources
 	@t/tools/build-asan $(dir)/asan
 	@t/tools/run-asan $(dir)/asan/nginx $(TESTS)
 
-bench:          ## CPU per request against an nginx that only reads the body
+bench:          ## CPU of webhooks, tables and lists; times of the lock
 	@t/tools/deps install build bench
 	@$(MAKE) all
 	@MODULE=$(module) t/bench/run
+	@BUILD=$(dir) t/bench/zone
+	@BUILD=$(dir) t/bench/lock
+	@MODULE=$(module) t/bench/stall
+
+soak:           ## many webhooks while workers are killed; SOAK_MESSAGES=300000
+	@t/tools/deps install build bench
+	@$(MAKE) all
+	@MODULE=$(module) t/soak/run
 
 warnings: $(dir)/Makefile  ## compile with gcc and clang, many warnings
 	@t/tools/warnings $(dir)

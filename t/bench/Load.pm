@@ -131,18 +131,17 @@ sub templates {
 }
 
 
-# send(dir, nginx, connections, first, count, name): starts the sender;
+# send(dir, nginx, connections, first, count, name, rate, keep): starts it;
 # wait_for() gives what it said at its end
 
 sub send {
     my (%opt) = @_;
 
     my $out = "$opt{dir}/" . ($opt{name} // 'load');
-    my @cpu = defined $opt{cpu} ? ('taskset', '-c', $opt{cpu}) : ();
-
-    return spawn("$out.json", @cpu, "$opt{dir}/load", $opt{nginx}->port,
+    return spawn("$out.json", "$opt{dir}/load", $opt{nginx}->port,
                  $opt{connections}, $opt{first}, $opt{count},
-                 "$opt{dir}/templates", $out);
+                 "$opt{dir}/templates", $out, $opt{rate} // 0,
+                 $opt{keep} // 0);
 }
 
 

@@ -4,7 +4,10 @@
  *
  * Sends webhooks as fast as they are answered, and knows what became of each.
  *
- *     load PORT CONNECTIONS FIRST COUNT TEMPLATES OUT
+ *     load PORT CONNECTIONS FIRST COUNT TEMPLATES OUT [RATE [KEEP]]
+ *
+ * RATE is of new messages in a second, 0: as fast as they are answered.  KEEP
+ * is how many of them a connection takes before it is closed, 0: any number.
  *
  * TEMPLATES is a file of whole requests, each behind a line of "--request--".
  * Message n is made of template n % their number: in it "%BBBBBBBBBBB",
@@ -15,7 +18,9 @@
  * answered 503, is sent again until it is answered 200.  Any other answer
  * ends the program with status 1.  OUT.state has a byte for each message:
  * 0 not sent, 's' sent, 'a' accepted, 'd' answered as a duplicate.  OUT.closed
- * has a line with the wall time and n for each connection that was closed.
+ * has a line for each connection that was closed with a message on it: wall
+ * time, n, whether the "request" or part of the "answer" had been sent, and
+ * how many messages it was of the connection, from 1.
  *
  * SIGTERM ends it early.  At its end it prints what happened as JSON; times
  * of answers are from the first byte sent to the last received.
@@ -65,6 +70,7 @@ typedef struct {
 typedef struct {
     int          fd;
     int          writing;               /* epoll tells when it can */
+    int          nth;                   /* message on this connection */
     uint64_t     number;                /* of the message */
     uint64_t     begin;
     size_t       len;
@@ -118,8 +124,10 @@ static int                 load_ntemplates;
 static load_connection_t  *load_connections;
 static int                 load_nconnections;
 static int                 load_epoll;
-static int                 load_port;
-static uint64_t            load_number, load_end;
+static int                 load_port, load_keep;
+static uint64_t            load_first, load_number, load_end;
+static uint64_t            load_started;
+static double              load_rate;
 static load_again_t       *load_queue;      /* a ring */
 static size_t              load_queue_size, load_queue_head, load_queue_n;
 static int                 load_idle;       /* connections with nothing */
@@ -139,13 +147,17 @@ main(int argc, char **argv)
     load_connection_t   *c;
     struct epoll_event   events[256];
 
-    if (argc != 7) {
-        load_die("load PORT CONNECTIONS FIRST COUNT TEMPLATES OUT");
+    if (argc < 7 || argc > 9) {
+        load_die("wants PORT CONNECTIONS FIRST COUNT TEMPLATES OUT [RATE "
+                 "[KEEP]]");
     }
 
     load_port = atoi(argv[1]);
     load_nconnections = atoi(argv[2]);
     load_number = strtoull(argv[3], NULL, 10);
+    load_first = load_number;
+    load_rate = argc > 7 ? strtod(argv[7], NULL) : 0;
+    load_keep = argc > 8 ? atoi(argv[8]) : 0;
     load_end = load_number + strtoull(argv[4], NULL, 10);
     load_read_templates(argv[5]);
 
@@ -177,6 +189,7 @@ main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
 
     begin = load_now();
+    load_started = begin;
     load_last = begin;
     checked = begin;
 
@@ -185,8 +198,10 @@ main(int argc, char **argv)
         load_begin(&load_connections[i]);
     }
 
-    while (load_idle < load_nconnections || load_queue_n) {
-        n = epoll_wait(load_epoll, events, 256, load_idle ? 5 : 1000);
+    while (load_idle < load_nconnections || load_queue_n
+           || (load_number < load_end && !load_stopped))
+    {
+        n = epoll_wait(load_epoll, events, 256, load_idle ? 1 : 1000);
 
         for (i = 0; i < n; i++) {
             c = events[i].data.ptr;
@@ -218,7 +233,7 @@ main(int argc, char **argv)
             for (i = 0; i < load_nconnections; i++) {
                 c = &load_connections[i];
 
-                if (c->len && now - c->begin > LOAD_TIMEOUT) {
+                if (c->len && now > c->begin + LOAD_TIMEOUT) {
                     fprintf(stderr, "load: message %llu\n",
                             (unsigned long long) c->number);
                     load_die("no answer in time");
@@ -329,6 +344,7 @@ load_open(load_connection_t *c)
     ee.events = EPOLLIN|EPOLLRDHUP;
     ee.data.ptr = c;
     c->writing = 0;
+    c->nth = 0;
 
     if (epoll_ctl(load_epoll, EPOLL_CTL_ADD, c->fd, &ee) == -1) {
         load_die("epoll_ctl");
@@ -353,6 +369,7 @@ load_begin(load_connection_t *c)
 
     load_make(c);
 
+    c->nth++;
     c->sent = 0;
     c->got = 0;
     c->begin = load_now();
@@ -374,7 +391,11 @@ load_next(uint64_t *number)
         return 1;
     }
 
-    if (load_number < load_end && !load_stopped) {
+    if (load_number < load_end && !load_stopped
+        && (load_rate == 0
+            || (load_now() - load_started) * load_rate
+               >= (load_number - load_first) * 1e9))
+    {
         *number = load_number++;
         return 1;
     }
@@ -538,6 +559,10 @@ load_answered(load_connection_t *c, const char *body)
         load_result.reconnected++;
         close(c->fd);
         c->fd = -1;
+
+    } else if (load_keep && c->nth >= load_keep) {
+        close(c->fd);
+        c->fd = -1;
     }
 
     c->len = 0;
@@ -553,9 +578,9 @@ load_lost(load_connection_t *c)
 
     clock_gettime(CLOCK_REALTIME, &ts);
 
-    fprintf(load_closed, "%lld.%06ld %llu %s\n", (long long) ts.tv_sec,
+    fprintf(load_closed, "%lld.%06ld %llu %s %d\n", (long long) ts.tv_sec,
             ts.tv_nsec / 1000, (unsigned long long) c->number,
-            c->got ? "answer" : "request");
+            c->got ? "answer" : "request", c->nth);
 
     load_result.closed++;
 
