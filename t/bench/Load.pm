@@ -72,7 +72,8 @@ sub nginx {
 
 # The messages of one turn, which the sender repeats with other numbers: a
 # name, where it goes, and what CodatSend::message() takes.  In a UUID "%B" is
-# the number of the turn, "%C" that of the company.
+# the number of the turn, "%C" that of the company, "%D" and "%E" those of an
+# earlier turn.
 
 sub push_key { return sprintf('%s-7a31-4c52-9e08-%s', $_[0],
                               $_[1] // '%BBBBBBBBBBB') }
@@ -82,10 +83,19 @@ sub company { return '9c41d7e2-3b60-4f18-a5d9-' . ($_[0] // '%CCCCCCCCCCC') }
 sub connection { return '5d20ab86-e14f-4973-8c6b-'
                      . ($_[0] // '%CCCCCCCCCCC') }
 
-our %PUSHES = (             # and how each ends
+our %PUSHES = (             # and how each ends, the last one 200 turns later
     'a1000000' => 'Success', 'a2000000' => 'Failed', 'a3000000' => 'TimedOut',
-    'a4000000' => 'Success', 'a5000000' => 'Pending',
+    'a4000000' => 'Success', 'a5000000' => 'Success',
 );
+our $BEFORE = 200;
+
+# the status of a push when so many turns are over
+sub status {
+    my ($head, $base, $turns) = @_;
+
+    return $head eq 'a5000000' && $base >= $turns - $BEFORE
+        && $base >= $BEFORE ? 'Pending' : $PUSHES{$head};
+}
 
 our @TURN = (
     ['/hook', event => 'PushOperationStatusChanged', status => 'Pending',
@@ -104,6 +114,10 @@ our @TURN = (
      push_key => push_key('a5000000')],
     ['/forward', event => 'read.completed.successful',
      data_type => 'invoices,bills'],
+    ['/hook', event => 'bills.write.successful',
+     push_key => push_key('a5000000', '%DDDDDDDDDDD'),
+     company => company('%EEEEEEEEEEE'),
+     connection => connection('%EEEEEEEEEEE')],
 );
 
 

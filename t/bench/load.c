@@ -12,7 +12,9 @@
  * TEMPLATES is a file of whole requests, each behind a line of "--request--".
  * Message n is made of template n % their number: in it "%BBBBBBBBBBB",
  * "%CCCCCCCCCCC" and "%MMMMMMMMMMM" become n / their number, that divided by
- * 64, and n, each as 12 hexadecimal digits.
+ * 64, and n, each as 12 hexadecimal digits; "%DDDDDDDDDDD" is the first of
+ * them less 200, where there were so many before, "%EEEEEEEEEEE" that divided
+ * by 64.
  *
  * A message whose connection was closed before the answer, or that was
  * answered 503, is sent again until it is answered 200.  Any other answer
@@ -50,6 +52,7 @@
 #define LOAD_MARKS       16
 #define LOAD_REQUEST     16384
 #define LOAD_ANSWER      16384
+#define LOAD_BEFORE      200                /* turns */
 #define LOAD_STEPS       16
 #define LOAD_SLOTS       (64 * LOAD_STEPS)
 #define LOAD_AGAIN       50000000ULL        /* ns until a 503 is repeated */
@@ -300,6 +303,8 @@ load_template(char *text, size_t len)
 
         if (*p != '%' || (memcmp(p + 1, "BBBBBBBBBBB", 11) != 0
                           && memcmp(p + 1, "CCCCCCCCCCC", 11) != 0
+                          && memcmp(p + 1, "DDDDDDDDDDD", 11) != 0
+                          && memcmp(p + 1, "EEEEEEEEEEE", 11) != 0
                           && memcmp(p + 1, "MMMMMMMMMMM", 11) != 0))
         {
             continue;
@@ -409,19 +414,39 @@ load_make(load_connection_t *c)
 {
     int               i;
     char              hex[13];
-    uint64_t          base, n;
+    uint64_t          base, before, n;
     load_template_t  *t;
 
     t = &load_templates[c->number % load_ntemplates];
     base = c->number / load_ntemplates;
+    before = base >= LOAD_BEFORE ? base - LOAD_BEFORE : base;
 
     memcpy(c->request, t->text, t->len);
     c->len = t->len;
 
     for (i = 0; i < t->nmarks; i++) {
 
-        n = t->marks[i].what == 'M' ? c->number
-            : t->marks[i].what == 'B' ? base : base / 64;
+        switch (t->marks[i].what) {
+
+        case 'B':
+            n = base;
+            break;
+
+        case 'C':
+            n = base / 64;
+            break;
+
+        case 'D':
+            n = before;
+            break;
+
+        case 'E':
+            n = before / 64;
+            break;
+
+        default:
+            n = c->number;
+        }
 
         snprintf(hex, sizeof(hex), "%012llx", (unsigned long long) n);
         memcpy(c->request + t->marks[i].at, hex, 12);
