@@ -14,6 +14,8 @@
 #include "ngx_codat_cell.h"
 
 
+static ngx_codat_row_t *ngx_codat_cell_near(ngx_codat_zone_sh_t *sh,
+    uint32_t index);
 static uint32_t ngx_codat_cell_take(ngx_codat_zone_sh_t *sh);
 static uint32_t ngx_codat_cell_chain(ngx_codat_zone_sh_t *sh,
     const ngx_codat_prefix_t *prefix, const u_char *p, size_t len);
@@ -28,6 +30,12 @@ static void ngx_codat_cell_leave(ngx_codat_zone_sh_t *sh,
 static void ngx_codat_cell_unindex(ngx_codat_zone_sh_t *sh,
     ngx_codat_row_t *row);
 
+
+#if (__GNUC__)
+#define ngx_codat_cell_prefetch(p)  __builtin_prefetch(p)
+#else
+#define ngx_codat_cell_prefetch(p)
+#endif
 
 #define ngx_codat_cell_state(sh, row)                                         \
     (sh)->states[(row)->kind][(row)->u.record.value.part.state                \
@@ -69,6 +77,73 @@ ngx_codat_cell_hash(ngx_codat_zone_sh_t *sh, ngx_uint_t kind,
     hash ^= hash >> 29;
 
     return (uint32_t) (hash >> 7) | 1;
+}
+
+
+/*
+ * Three steps, in each of which one read after the other would be waited for:
+ * the buckets; the rows; their records, their neighbours in the queue, and
+ * the next row of the bucket.
+ */
+
+void
+ngx_codat_cell_fetch(ngx_codat_zone_sh_t *sh, const uint32_t *hashes,
+    const uint32_t *groups, ngx_uint_t n)
+{
+    ngx_uint_t           i;
+    ngx_codat_row_t     *row;
+    volatile uint32_t   *bucket[NGX_CODAT_CELL_FETCH];
+    volatile uint32_t   *group[NGX_CODAT_CELL_FETCH];
+
+    n = ngx_min(n, NGX_CODAT_CELL_FETCH);
+
+    for (i = 0; i < n; i++) {
+        bucket[i] = &sh->buckets[(hashes[i] >> 1) & sh->mask];
+        group[i] = &sh->groups[(groups[i] >> 1) & sh->groups_mask];
+
+        ngx_codat_cell_prefetch((void *) bucket[i]);
+
+        if (groups[i]) {
+            ngx_codat_cell_prefetch((void *) group[i]);
+        }
+    }
+
+    for (i = 0; i < n; i++) {
+        (void) ngx_codat_cell_near(sh, *bucket[i]);
+
+        if (groups[i]) {
+            (void) ngx_codat_cell_near(sh, *group[i]);
+        }
+    }
+
+    for (i = 0; i < n; i++) {
+        row = ngx_codat_cell_near(sh, *bucket[i]);
+
+        if (row == NULL) {
+            continue;
+        }
+
+        (void) ngx_codat_cell_near(sh, row->next);
+        (void) ngx_codat_cell_near(sh, row->newer);
+        (void) ngx_codat_cell_near(sh, row->older);
+
+        if (row->kind != NGX_CODAT_ROW_DELIVERY) {
+            (void) ngx_codat_cell_near(sh, row->u.record.value.part.data);
+        }
+    }
+}
+
+
+static ngx_codat_row_t *
+ngx_codat_cell_near(ngx_codat_zone_sh_t *sh, uint32_t index)
+{
+    if (index >= sh->ncells) {
+        return NULL;
+    }
+
+    ngx_codat_cell_prefetch(&sh->cells[index]);
+
+    return &sh->cells[index];
 }
 
 

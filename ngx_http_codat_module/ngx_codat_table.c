@@ -43,6 +43,9 @@ typedef struct {
 
 static ngx_codat_table_fact_t *ngx_codat_table_prepare(
     ngx_codat_zone_t *zone, ngx_pool_t *pool, ngx_array_t *facts);
+static void ngx_codat_table_fetch(ngx_codat_zone_t *zone,
+    ngx_codat_delivery_t *delivery, ngx_codat_table_fact_t *facts,
+    ngx_uint_t n);
 static ngx_int_t ngx_codat_table_fact(ngx_codat_zone_t *zone,
     ngx_codat_record_t *said, ngx_codat_table_fact_t *fact);
 static ngx_int_t ngx_codat_table_group(ngx_codat_zone_t *zone,
@@ -119,6 +122,8 @@ ngx_codat_table_receive(ngx_codat_zone_t *zone, ngx_pool_t *pool,
     n = update->facts.nelts;
     i = 0;
     rc = NGX_OK;
+
+    ngx_codat_table_fetch(zone, delivery, facts, n);
 
     ngx_codat_zone_lock(zone);
 
@@ -206,6 +211,38 @@ ngx_codat_table_prepare(ngx_codat_zone_t *zone, ngx_pool_t *pool,
     }
 
     return prepared;
+}
+
+
+/* what the lock will be held for first */
+
+static void
+ngx_codat_table_fetch(ngx_codat_zone_t *zone, ngx_codat_delivery_t *delivery,
+    ngx_codat_table_fact_t *facts, ngx_uint_t n)
+{
+    uint32_t    hashes[NGX_CODAT_CELL_FETCH], groups[NGX_CODAT_CELL_FETCH];
+    ngx_uint_t  i, k;
+
+    k = 0;
+
+    if (delivery) {
+        hashes[k] = ngx_codat_cell_hash(zone->sh, NGX_CODAT_ROW_DELIVERY,
+                                        delivery->key);
+        groups[k++] = 0;
+    }
+
+    for (i = 0; i < n && k < NGX_CODAT_CELL_FETCH; i++) {
+
+        if (facts[i].skip) {
+            continue;
+        }
+
+        hashes[k] = ngx_codat_cell_hash(zone->sh, facts[i].kind,
+                                        facts[i].key);
+        groups[k++] = facts[i].group;
+    }
+
+    ngx_codat_cell_fetch(zone->sh, hashes, groups, k);
 }
 
 
