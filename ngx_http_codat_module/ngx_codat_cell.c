@@ -90,10 +90,10 @@ void
 ngx_codat_cell_fetch(ngx_codat_zone_sh_t *sh, const uint32_t *hashes,
     const uint32_t *groups, ngx_uint_t n)
 {
-    ngx_uint_t           i;
-    ngx_codat_row_t     *row;
-    volatile uint32_t   *bucket[NGX_CODAT_CELL_FETCH];
-    volatile uint32_t   *group[NGX_CODAT_CELL_FETCH];
+    uint32_t         *bucket[NGX_CODAT_CELL_FETCH];
+    uint32_t         *group[NGX_CODAT_CELL_FETCH];
+    ngx_uint_t        i;
+    ngx_codat_row_t  *row;
 
     n = ngx_min(n, NGX_CODAT_CELL_FETCH);
 
@@ -101,10 +101,10 @@ ngx_codat_cell_fetch(ngx_codat_zone_sh_t *sh, const uint32_t *hashes,
         bucket[i] = &sh->buckets[(hashes[i] >> 1) & sh->mask];
         group[i] = &sh->groups[(groups[i] >> 1) & sh->groups_mask];
 
-        ngx_codat_cell_prefetch((void *) bucket[i]);
+        ngx_codat_cell_prefetch(bucket[i]);
 
         if (groups[i]) {
-            ngx_codat_cell_prefetch((void *) group[i]);
+            ngx_codat_cell_prefetch(group[i]);
         }
     }
 
