@@ -21,36 +21,32 @@
 typedef struct {
     ngx_codat_queue_e  queue;
     ngx_uint_t         share;           /* percent of all cells */
+    ngx_uint_t         rest;
 } ngx_codat_evict_class_t;
 
 
 /*
- * The order of disposability.  Among what is disposable no queue is pressed
- * below its share while another one is above its own: else deliveries, which
- * are remembered for days, would leave no room for a push that has become
- * final a second ago.
+ * The order of disposability, with two corrections.  A queue above its share
+ * goes before one that is not: else deliveries, which are remembered for
+ * days, would leave no room for a push that has become final a second ago,
+ * and pushes that are Pending for ever none for anything else.  And a rest of
+ * the newest deliveries and final pushes stays until nothing else is left,
+ * for without it there would be no deduplication.
  */
 
-static const ngx_codat_evict_class_t  ngx_codat_evict_shared[] = {
-    { NGX_CODAT_QUEUE_FINAL, 25 },
-    { NGX_CODAT_QUEUE_DATASETS, 10 },
-    { NGX_CODAT_QUEUE_GONE, 5 },
-    { NGX_CODAT_QUEUE_DELIVERIES, 25 }
+static const ngx_codat_evict_class_t  ngx_codat_evict_classes[] = {
+    { NGX_CODAT_QUEUE_FINAL, 50, 5 },
+    { NGX_CODAT_QUEUE_DATASETS, 10, 0 },
+    { NGX_CODAT_QUEUE_GONE, 5, 0 },
+    { NGX_CODAT_QUEUE_DELIVERIES, 25, 5 },
+    { NGX_CODAT_QUEUE_CLIENTS, 1, 0 },
+    { NGX_CODAT_QUEUE_COMPANIES, 15, 0 },
+    { NGX_CODAT_QUEUE_CONNECTIONS, 25, 0 },
+    { NGX_CODAT_QUEUE_PENDING, 40, 0 }
 };
 
-
-/* and that of need */
-
-static const ngx_codat_queue_e  ngx_codat_evict_order[] = {
-    NGX_CODAT_QUEUE_FINAL,
-    NGX_CODAT_QUEUE_DATASETS,
-    NGX_CODAT_QUEUE_GONE,
-    NGX_CODAT_QUEUE_DELIVERIES,
-    NGX_CODAT_QUEUE_CLIENTS,
-    NGX_CODAT_QUEUE_COMPANIES,
-    NGX_CODAT_QUEUE_CONNECTIONS,
-    NGX_CODAT_QUEUE_PENDING
-};
+#define NGX_CODAT_EVICT_CLASSES                                               \
+    (sizeof(ngx_codat_evict_classes) / sizeof(ngx_codat_evict_class_t))
 
 
 static ngx_codat_row_t *ngx_codat_evict_choose(ngx_codat_zone_t *zone,
@@ -100,12 +96,9 @@ static ngx_codat_row_t *
 ngx_codat_evict_choose(ngx_codat_zone_t *zone, const ngx_codat_row_t *keep,
     uint32_t now, ngx_uint_t *expired)
 {
-    uint64_t              cells;
-    ngx_uint_t            i;
-    ngx_codat_row_t      *row;
-    ngx_codat_zone_sh_t  *sh;
-
-    sh = zone->sh;
+    ngx_uint_t                      i, pass, bound;
+    ngx_codat_row_t                *row;
+    const ngx_codat_evict_class_t  *class;
 
     *expired = 1;
 
@@ -117,33 +110,27 @@ ngx_codat_evict_choose(ngx_codat_zone_t *zone, const ngx_codat_row_t *keep,
 
     *expired = 0;
 
-    for (i = 0;
-         i < sizeof(ngx_codat_evict_shared) / sizeof(ngx_codat_evict_class_t);
-         i++)
-    {
-        cells = sh->cells_of[ngx_codat_evict_shared[i].queue];
+    /* above their share, above their rest, anything */
 
-        if (cells * 100
-            <= (uint64_t) sh->ncells * ngx_codat_evict_shared[i].share)
-        {
-            continue;
-        }
+    for (pass = 0; pass < 3; pass++) {
 
-        row = ngx_codat_evict_oldest(zone, ngx_codat_evict_shared[i].queue,
-                                     keep, now);
-        if (row) {
-            return row;
-        }
-    }
+        for (i = 0; i < NGX_CODAT_EVICT_CLASSES; i++) {
+            class = &ngx_codat_evict_classes[i];
 
-    for (i = 0;
-         i < sizeof(ngx_codat_evict_order) / sizeof(ngx_codat_queue_e);
-         i++)
-    {
-        row = ngx_codat_evict_oldest(zone, ngx_codat_evict_order[i], keep,
-                                     now);
-        if (row) {
-            return row;
+            bound = (pass == 0) ? class->share : class->rest;
+
+            if (pass < 2
+                && (uint64_t) zone->sh->cells_of[class->queue] * 100
+                   <= (uint64_t) zone->sh->ncells * bound)
+            {
+                continue;
+            }
+
+            row = ngx_codat_evict_oldest(zone, class->queue, keep, now);
+
+            if (row) {
+                return row;
+            }
         }
     }
 
@@ -195,6 +182,18 @@ ngx_codat_evict_abandoned(ngx_codat_zone_t *zone, uint32_t now)
 }
 
 
+ngx_uint_t
+ngx_codat_evict_over(ngx_codat_zone_t *zone, const ngx_codat_row_t *row,
+    uint32_t now)
+{
+    return (row->queue == NGX_CODAT_QUEUE_FINAL
+            || row->queue == NGX_CODAT_QUEUE_DATASETS
+            || row->queue == NGX_CODAT_QUEUE_GONE)
+           && now > row->touched
+           && (time_t) (now - row->touched) >= zone->retain;
+}
+
+
 void
 ngx_codat_evict_old_locked(ngx_codat_zone_t *zone,
     const ngx_codat_row_t *keep, uint32_t now)
@@ -212,11 +211,7 @@ ngx_codat_evict_old_locked(ngx_codat_zone_t *zone,
 
         row = ngx_codat_cell_row(zone->sh, zone->sh->queues[queues[i]].oldest);
 
-        if (row
-            && row != keep
-            && now > row->touched
-            && (time_t) (now - row->touched) >= zone->retain)
-        {
+        if (row && row != keep && ngx_codat_evict_over(zone, row, now)) {
             ngx_codat_evict_row_locked(zone, row);
         }
     }

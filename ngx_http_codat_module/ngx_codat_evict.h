@@ -32,6 +32,13 @@ ngx_int_t ngx_codat_evict_locked(ngx_codat_zone_t *zone, ngx_uint_t n,
 void ngx_codat_evict_old_locked(ngx_codat_zone_t *zone,
     const ngx_codat_row_t *keep, uint32_t now);
 
+/*
+ * 1 if a row is final, or gone, for longer than the zone is to retain it: it
+ * is no longer there for readers, though nobody has dropped it yet.
+ */
+ngx_uint_t ngx_codat_evict_over(ngx_codat_zone_t *zone,
+    const ngx_codat_row_t *row, uint32_t now);
+
 /* Drops a row, and what goes with it. */
 void ngx_codat_evict_row_locked(ngx_codat_zone_t *zone,
     ngx_codat_row_t *row);

@@ -56,6 +56,8 @@ static void ngx_codat_table_first_locked(ngx_codat_zone_t *zone,
 static ngx_uint_t ngx_codat_table_apply_locked(ngx_codat_zone_t *zone,
     ngx_codat_table_fact_t *fact, ngx_codat_copy_t *copy,
     ngx_codat_table_ctx_t *ctx);
+static ngx_codat_row_t *ngx_codat_table_find_locked(ngx_codat_zone_t *zone,
+    ngx_uint_t kind, const u_char *key, uint32_t now);
 static ngx_int_t ngx_codat_table_write_locked(ngx_codat_zone_t *zone,
     ngx_codat_row_t *row, ngx_codat_table_fact_t *fact,
     ngx_codat_copy_t *copy, ngx_codat_table_ctx_t *ctx);
@@ -366,7 +368,7 @@ ngx_codat_table_apply_locked(ngx_codat_zone_t *zone,
         return 0;
     }
 
-    row = ngx_codat_cell_find_locked(zone->sh, fact->kind, fact->key);
+    row = ngx_codat_table_find_locked(zone, fact->kind, fact->key, ctx->now);
 
     ngx_codat_evict_old_locked(zone, row, ctx->now);
 
@@ -405,6 +407,25 @@ ngx_codat_table_apply_locked(ngx_codat_zone_t *zone,
     }
 
     return merged;
+}
+
+
+/* a row that is kept no longer is none, also before it is dropped */
+
+static ngx_codat_row_t *
+ngx_codat_table_find_locked(ngx_codat_zone_t *zone, ngx_uint_t kind,
+    const u_char *key, uint32_t now)
+{
+    ngx_codat_row_t  *row;
+
+    row = ngx_codat_cell_find_locked(zone->sh, kind, key);
+
+    if (row && ngx_codat_evict_over(zone, row, now)) {
+        ngx_codat_evict_row_locked(zone, row);
+        return NULL;
+    }
+
+    return row;
 }
 
 
@@ -562,8 +583,8 @@ ngx_codat_table_get(ngx_codat_zone_t *zone, ngx_codat_record_kind_e kind,
 
     ngx_codat_zone_lock(zone);
 
-    row = ngx_codat_cell_find_locked(zone->sh, ngx_codat_table_kinds[kind],
-                                     key);
+    row = ngx_codat_table_find_locked(zone, ngx_codat_table_kinds[kind], key,
+                                      (uint32_t) ngx_time());
     if (row) {
         ngx_codat_table_copy_locked(zone, row, copy);
     }
@@ -621,7 +642,8 @@ ngx_codat_table_register(ngx_codat_zone_t *zone, ngx_codat_record_t *push,
 
     ngx_codat_zone_lock(zone);
 
-    row = ngx_codat_cell_find_locked(zone->sh, NGX_CODAT_ROW_PUSH, fact.key);
+    row = ngx_codat_table_find_locked(zone, NGX_CODAT_ROW_PUSH, fact.key,
+                                      ctx.now);
 
     rc = row ? NGX_OK : NGX_DONE;
 
@@ -698,8 +720,8 @@ ngx_codat_table_forget(ngx_codat_zone_t *zone, const u_char *key)
 
     ngx_codat_zone_lock(zone);
 
-    row = ngx_codat_cell_find_locked(zone->sh, NGX_CODAT_ROW_PUSH, key);
-
+    row = ngx_codat_table_find_locked(zone, NGX_CODAT_ROW_PUSH, key,
+                                      (uint32_t) ngx_time());
     if (row) {
         ngx_codat_evict_row_locked(zone, row);
     }

@@ -13,6 +13,7 @@
 
 #include "ngx_codat_cell.h"
 #include "ngx_codat_digest.h"
+#include "ngx_codat_evict.h"
 #include "ngx_codat_walk.h"
 
 
@@ -174,7 +175,7 @@ ngx_codat_walk_enter_locked(ngx_codat_zone_t *zone, ngx_codat_walk_t *walk,
 
     row = ngx_codat_walk_from_oldest(zone, walk, steps);
 
-    return row ? row : ngx_codat_walk_newest(zone, walk);
+    return (row || walk->done) ? row : ngx_codat_walk_newest(zone, walk);
 }
 
 
@@ -218,6 +219,10 @@ ngx_codat_walk_from_oldest(ngx_codat_zone_t *zone, ngx_codat_walk_t *walk,
     row = ngx_codat_cell_row(zone->sh, list->oldest);
 
     if (row == NULL || ngx_codat_walk_newer(row->seq, walk->target)) {
+
+        /* all that was to come is gone */
+
+        walk->done = 1;
         return NULL;
     }
 
@@ -321,7 +326,8 @@ ngx_codat_walk_take_locked(ngx_codat_zone_t *zone, ngx_codat_walk_t *walk,
 
     if (row->kind != ngx_codat_table_kinds[walk->kind]
         || (walk->state
-            && row->u.record.value.part.state != walk->state))
+            && row->u.record.value.part.state != walk->state)
+        || ngx_codat_evict_over(zone, row, (uint32_t) ngx_time()))
     {
         return 0;
     }

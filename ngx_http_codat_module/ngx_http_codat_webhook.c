@@ -82,6 +82,7 @@ ngx_http_codat_webhook_handler(ngx_http_request_t *r)
 ngx_http_codat_ctx_t *
 ngx_http_codat_webhook_create(ngx_http_request_t *r)
 {
+    struct timeval         tv;
     ngx_http_cleanup_t    *cln;
     ngx_http_codat_ctx_t  *ctx;
 
@@ -99,8 +100,12 @@ ngx_http_codat_webhook_create(ngx_http_request_t *r)
     cln->data = ctx;
 
     ctx->request = r;
-    ctx->received = (int64_t) ngx_cached_time->sec * 1000000
-                    + (int64_t) ngx_cached_time->msec * 1000;
+
+    /* not the cached time: events of one millisecond have an order too */
+
+    ngx_gettimeofday(&tv);
+
+    ctx->received = (int64_t) tv.tv_sec * 1000000 + tv.tv_usec;
 
     ngx_http_set_ctx(r, ctx, ngx_http_codat_module);
 

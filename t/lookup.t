@@ -523,7 +523,7 @@ $linked zone=codat push $arg_id Status
 --- lookup
 $linked zone=codat connection $arg_id final
 --- emerg
-"codat_lookup" has an unknown field "final" of a connection, one of these is expected: id, companyId, status, previousStatus, integrationKey, platformName, sourceType, errorMessage, updatedOn
+"codat_lookup" has an unknown field "final" of a connection, one of these is expected: id, companyId, status, previousStatus, integrationKey, platformName, sourceType, errorMessage, changedOn, updatedOn
 
 
 

@@ -100,7 +100,8 @@ subtest 'a connection and its datasets' => sub {
 
     is_deeply($row, {
         id => $connection, companyId => $company, status => 'Unlinked',
-        previousStatus => 'Linked', integrationKey => 'xmpl',
+        previousStatus => 'Linked', changedOn => on(31),
+        integrationKey => 'xmpl',
         platformName => 'Example Books', sourceType => 'Accounting',
         updatedOn => on(33),
     }, 'its members') or diag explain $row;

@@ -12,20 +12,21 @@
 #define NGX_CODAT_FULL_SIZE  131072
 
 
-/* the order of need, and the shares of those that are disposable */
+/* the order, the share of each, and the rest that stays to the last */
 
 static const struct {
     ngx_uint_t    queue;
     ngx_uint_t    share;
+    ngx_uint_t    rest;
 } ngx_codat_full_order[] = {
-    { NGX_CODAT_QUEUE_FINAL, 25 },
-    { NGX_CODAT_QUEUE_DATASETS, 10 },
-    { NGX_CODAT_QUEUE_GONE, 5 },
-    { NGX_CODAT_QUEUE_DELIVERIES, 25 },
-    { NGX_CODAT_QUEUE_CLIENTS, 0 },
-    { NGX_CODAT_QUEUE_COMPANIES, 0 },
-    { NGX_CODAT_QUEUE_CONNECTIONS, 0 },
-    { NGX_CODAT_QUEUE_PENDING, 0 }
+    { NGX_CODAT_QUEUE_FINAL, 50, 5 },
+    { NGX_CODAT_QUEUE_DATASETS, 10, 0 },
+    { NGX_CODAT_QUEUE_GONE, 5, 0 },
+    { NGX_CODAT_QUEUE_DELIVERIES, 25, 5 },
+    { NGX_CODAT_QUEUE_CLIENTS, 1, 0 },
+    { NGX_CODAT_QUEUE_COMPANIES, 15, 0 },
+    { NGX_CODAT_QUEUE_CONNECTIONS, 25, 0 },
+    { NGX_CODAT_QUEUE_PENDING, 40, 0 }
 };
 
 
@@ -157,11 +158,22 @@ full_victim(ngx_codat_zone_t *zone)
 
     sh = zone->sh;
 
-    for (i = 0; i < 4; i++) {
+    for (i = 0; i < 8; i++) {
         queue = ngx_codat_full_order[i].queue;
 
         if ((uint64_t) sh->cells_of[queue] * 100
             > (uint64_t) sh->ncells * ngx_codat_full_order[i].share)
+        {
+            return &sh->cells[sh->queues[queue].oldest];
+        }
+    }
+
+    for (i = 0; i < 8; i++) {
+        queue = ngx_codat_full_order[i].queue;
+
+        if (sh->queues[queue].count
+            && (uint64_t) sh->cells_of[queue] * 100
+               > (uint64_t) sh->ncells * ngx_codat_full_order[i].rest)
         {
             return &sh->cells[sh->queues[queue].oldest];
         }
@@ -389,6 +401,7 @@ test_retain(void **state)
     ngx_codat_copy_t        copy;
     ngx_codat_record_t      push;
     ngx_codat_unit_zone_t   uz;
+    u_char                  key[NGX_CODAT_ZONE_KEY_LEN];
 
     assert_int_equal(ngx_codat_unit_zone_open(&uz, NGX_CODAT_FULL_SIZE),
                      NGX_OK);
@@ -428,15 +441,27 @@ test_retain(void **state)
 
     ngx_codat_unit_clock(1800000100);
 
-    /* one that is named again at that moment is not another one then */
+    /* it is over for readers too, though nobody has dropped it */
+
+    assert_true(full_has(&uz.zone, NGX_CODAT_ROW_PUSH, 2));
+    ngx_codat_unit_key(12, key);
+    assert_int_equal(ngx_codat_table_get(&uz.zone, NGX_CODAT_RECORD_PUSH, key,
+                                         &copy),
+                     NGX_OK);
+    ngx_codat_unit_key(2, key);
+    assert_int_equal(ngx_codat_table_get(&uz.zone, NGX_CODAT_RECORD_PUSH, key,
+                                         &copy),
+                     NGX_DECLINED);
+
+    /* and one that is named again at that moment begins anew */
 
     push.texts[NGX_CODAT_TEXT_ID] = ngx_codat_unit_uuid(pool, 1);
     push.texts[NGX_CODAT_TEXT_REFERENCE] = ngx_codat_unit_str(pool, "one");
 
     rc = ngx_codat_table_register(&uz.zone, &push, &copy);
 
-    assert_int_equal(rc, NGX_OK);
-    assert_int_equal(copy.record.state, NGX_CODAT_PUSH_FAILED);
+    assert_int_equal(rc, NGX_DONE);
+    assert_int_equal(copy.record.state, NGX_CODAT_PUSH_PENDING);
 
     for (i = 0; i < 4; i++) {
         (void) full_report(&uz.zone, NGX_CODAT_RECORD_COMPANY, 60 + i, 0, 0);
