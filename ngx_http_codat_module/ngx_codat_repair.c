@@ -37,7 +37,9 @@ typedef struct {
 
 static void ngx_codat_repair_links(ngx_codat_zone_sh_t *sh);
 static void ngx_codat_repair_reset(ngx_codat_zone_sh_t *sh);
-static uint32_t ngx_codat_repair_rows(ngx_codat_zone_sh_t *sh);
+static void ngx_codat_repair_rows(ngx_codat_zone_sh_t *sh);
+static uint32_t ngx_codat_repair_string(ngx_codat_zone_sh_t *sh,
+    ngx_uint_t least);
 static ngx_uint_t ngx_codat_repair_claim(ngx_codat_zone_sh_t *sh,
     ngx_codat_row_t *row);
 static uint32_t ngx_codat_repair_sort(ngx_codat_zone_sh_t *sh, uint32_t list,
@@ -61,9 +63,9 @@ ngx_codat_repair_locked(ngx_codat_zone_sh_t *sh)
     ngx_codat_prefix_t   prefix;
 
     ngx_codat_repair_reset(sh);
+    ngx_codat_repair_rows(sh);
 
-    list = ngx_codat_repair_rows(sh);
-
+    list = ngx_codat_repair_string(sh, NGX_CODAT_ROW_DELIVERY);
     list = ngx_codat_repair_sort(sh, list, NGX_CODAT_REPAIR_TOUCHED);
 
     for (i = list; i != NGX_CODAT_ZONE_NONE; i = row->next) {
@@ -72,6 +74,9 @@ ngx_codat_repair_locked(ngx_codat_zone_sh_t *sh)
         ngx_codat_cell_enqueue(sh, row);
     }
 
+    /* deliveries are in no other order */
+
+    list = ngx_codat_repair_string(sh, NGX_CODAT_ROW_DELIVERY + 1);
     list = ngx_codat_repair_sort(sh, list, NGX_CODAT_REPAIR_SEQ);
 
     for (i = list; i != NGX_CODAT_ZONE_NONE; i = row->next) {
@@ -85,10 +90,6 @@ ngx_codat_repair_locked(ngx_codat_zone_sh_t *sh)
     for (i = list; i != NGX_CODAT_ZONE_NONE; i = row->next) {
         row = &sh->cells[i];
 
-        if (row->kind == NGX_CODAT_ROW_DELIVERY) {
-            continue;
-        }
-
         ngx_codat_cell_prefix(sh, row, &prefix);
 
         if (prefix.group) {
@@ -96,14 +97,36 @@ ngx_codat_repair_locked(ngx_codat_zone_sh_t *sh)
         }
     }
 
-    while (list != NGX_CODAT_ZONE_NONE) {
-        row = &sh->cells[list];
-        list = row->next;
+    for (i = 0; i < sh->fresh; i++) {
+        row = &sh->cells[i];
 
-        ngx_codat_cell_index_row(sh, row);
+        if (row->kind >= NGX_CODAT_ROW_DELIVERY) {
+            ngx_codat_cell_index_row(sh, row);
+        }
     }
 
     ngx_codat_repair_links(sh);
+}
+
+
+/* strings rows of these kinds together as they lie, and returns the first */
+
+static uint32_t
+ngx_codat_repair_string(ngx_codat_zone_sh_t *sh, ngx_uint_t least)
+{
+    uint32_t  i, list;
+
+    list = NGX_CODAT_ZONE_NONE;
+
+    for (i = sh->fresh; i > 0; i--) {
+
+        if (sh->cells[i - 1].kind >= least) {
+            ngx_codat_repair_link(sh, i - 1) = list;
+            list = i - 1;
+        }
+    }
+
+    return list;
 }
 
 
@@ -163,15 +186,12 @@ ngx_codat_repair_reset(ngx_codat_zone_sh_t *sh)
 }
 
 
-/*
- * Strings all rows together and frees what belongs to none.  Returns the
- * first of them.
- */
+/* Finds out which rows there are, and frees what belongs to none. */
 
-static uint32_t
+static void
 ngx_codat_repair_rows(ngx_codat_zone_sh_t *sh)
 {
-    uint32_t          i, list;
+    uint32_t          i;
     ngx_codat_row_t  *row;
 
     for (i = 0; i < sh->fresh; i++) {
@@ -181,24 +201,15 @@ ngx_codat_repair_rows(ngx_codat_zone_sh_t *sh)
         }
     }
 
-    list = NGX_CODAT_ZONE_NONE;
+    for (i = 0; i < sh->fresh; i++) {
+        row = &sh->cells[i];
 
-    for (i = sh->fresh; i > 0; i--) {
-        row = &sh->cells[i - 1];
-
-        if (row->kind < NGX_CODAT_ROW_DELIVERY
-            || row->kind >= NGX_CODAT_ROW_KINDS)
+        if (row->kind >= NGX_CODAT_ROW_DELIVERY
+            && row->kind < NGX_CODAT_ROW_KINDS
+            && !ngx_codat_repair_claim(sh, row))
         {
-            continue;
-        }
-
-        if (!ngx_codat_repair_claim(sh, row)) {
             row->kind = NGX_CODAT_ROW_FREE;
-            continue;
         }
-
-        ngx_codat_repair_link(sh, i - 1) = list;
-        list = i - 1;
     }
 
     for (i = sh->fresh; i > 0; i--) {
@@ -210,8 +221,6 @@ ngx_codat_repair_rows(ngx_codat_zone_sh_t *sh)
             ngx_codat_cell_free(sh, i - 1);
         }
     }
-
-    return list;
 }
 
 
@@ -226,6 +235,7 @@ ngx_codat_repair_claim(ngx_codat_zone_sh_t *sh, ngx_codat_row_t *row)
 
     if (row->kind == NGX_CODAT_ROW_DELIVERY) {
         row->queue = (uint8_t) ngx_codat_delivery_queue(row);
+        sh->created[NGX_CODAT_ROW_DELIVERY].count++;
         return 1;
     }
 
@@ -259,12 +269,36 @@ ngx_codat_repair_claim(ngx_codat_zone_sh_t *sh, ngx_codat_row_t *row)
 }
 
 
-/* by the lower half of the numbers first: each pass keeps equal ones apart */
+/*
+ * By the lower half of the numbers first: each pass keeps equal ones apart.
+ * Rows often lie in order.
+ */
 
 static uint32_t
 ngx_codat_repair_sort(ngx_codat_zone_sh_t *sh, uint32_t list,
     ngx_codat_repair_order_e order)
 {
+    uint32_t  i, number, last;
+
+    last = 0;
+
+    for (i = list;
+         i != NGX_CODAT_ZONE_NONE;
+         i = ngx_codat_repair_link(sh, i))
+    {
+        number = ngx_codat_repair_number(sh, &sh->cells[i], order);
+
+        if (number < last) {
+            break;
+        }
+
+        last = number;
+    }
+
+    if (i == NGX_CODAT_ZONE_NONE) {
+        return list;
+    }
+
     list = ngx_codat_repair_pass(sh, list, order, 0);
 
     return ngx_codat_repair_pass(sh, list, order, 16);
@@ -326,10 +360,6 @@ ngx_codat_repair_number(ngx_codat_zone_sh_t *sh, ngx_codat_row_t *row,
 
     if (order == NGX_CODAT_REPAIR_TOUCHED) {
         return row->touched;
-    }
-
-    if (row->kind == NGX_CODAT_ROW_DELIVERY) {
-        return 0;
     }
 
     /* counters that wrapped keep their order if counted from the newest */
