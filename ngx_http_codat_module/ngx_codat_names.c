@@ -54,6 +54,7 @@ static const ngx_codat_event_name_t *ngx_codat_event_name(
 static ngx_int_t ngx_codat_write_event(ngx_pool_t *pool, ngx_str_t *name,
     ngx_codat_family_e *family);
 static ngx_uint_t ngx_codat_read_event(const ngx_str_t *name);
+static ngx_uint_t ngx_codat_written_index(const ngx_str_t *type);
 static ngx_int_t ngx_codat_concat(ngx_pool_t *pool, ngx_str_t *name,
     const ngx_str_t *head, const ngx_str_t *tail);
 
@@ -202,35 +203,43 @@ const ngx_str_t  ngx_codat_conn_status_names[] = {
 };
 
 
+/* the data types that can be written, each with its singular */
+
+#define NGX_CODAT_WRITTEN(X)                                                  \
+    X("bankAccounts", "bankAccount")                                          \
+    X("bankTransactions", "bankTransaction")                                  \
+    X("billCreditNotes", "billCreditNote")                                    \
+    X("billPayments", "billPayment")                                          \
+    X("bills", "bill")                                                        \
+    X("chartOfAccounts", "chartOfAccount")                                    \
+    X("creditNotes", "creditNote")                                            \
+    X("customers", "customer")                                                \
+    X("directCosts", "directCost")                                            \
+    X("directIncomes", "directIncome")                                        \
+    X("invoices", "invoice")                                                  \
+    X("items", "item")                                                        \
+    X("journalEntries", "journalEntry")                                       \
+    X("journals", "journal")                                                  \
+    X("payments", "payment")                                                  \
+    X("purchaseOrders", "purchaseOrder")                                      \
+    X("suppliers", "supplier")                                                \
+    X("transfers", "transfer")
+
+
 static const ngx_codat_data_type_t  ngx_codat_data_types[] = {
+#define X(type, singular)  { ngx_string(type), ngx_string(singular) },
+    NGX_CODAT_WRITTEN(X)
+#undef X
     { ngx_string("accountTransactions"), ngx_null_string },
     { ngx_string("balanceSheet"), ngx_null_string },
-    { ngx_string("bankAccounts"), ngx_string("bankAccount") },
-    { ngx_string("bankTransactions"), ngx_string("bankTransaction") },
-    { ngx_string("billCreditNotes"), ngx_string("billCreditNote") },
-    { ngx_string("billPayments"), ngx_string("billPayment") },
-    { ngx_string("bills"), ngx_string("bill") },
     { ngx_string("cashFlowStatement"), ngx_null_string },
-    { ngx_string("chartOfAccounts"), ngx_string("chartOfAccount") },
     { ngx_string("company"), ngx_null_string },
-    { ngx_string("creditNotes"), ngx_string("creditNote") },
-    { ngx_string("customers"), ngx_string("customer") },
-    { ngx_string("directCosts"), ngx_string("directCost") },
-    { ngx_string("directIncomes"), ngx_string("directIncome") },
-    { ngx_string("invoices"), ngx_string("invoice") },
     { ngx_string("itemReceipts"), ngx_null_string },
-    { ngx_string("items"), ngx_string("item") },
-    { ngx_string("journalEntries"), ngx_string("journalEntry") },
-    { ngx_string("journals"), ngx_string("journal") },
     { ngx_string("paymentMethods"), ngx_null_string },
-    { ngx_string("payments"), ngx_string("payment") },
     { ngx_string("profitAndLoss"), ngx_null_string },
-    { ngx_string("purchaseOrders"), ngx_string("purchaseOrder") },
     { ngx_string("salesOrders"), ngx_null_string },
-    { ngx_string("suppliers"), ngx_string("supplier") },
     { ngx_string("taxRates"), ngx_null_string },
     { ngx_string("trackingCategories"), ngx_null_string },
-    { ngx_string("transfers"), ngx_string("transfer") },
     { ngx_string("banking-accountBalances"), ngx_null_string },
     { ngx_string("banking-accounts"), ngx_null_string },
     { ngx_string("banking-transactionCategories"), ngx_null_string },
@@ -292,14 +301,37 @@ static const ngx_codat_event_name_t  ngx_codat_event_names[] = {
 };
 
 
+/* whose writes are counted apart; behind them are those of all others */
+
+static const ngx_str_t  ngx_codat_written[] = {
+#define X(type, singular)  ngx_string(type),
+    NGX_CODAT_WRITTEN(X)
+#undef X
+    ngx_string("unknown"),
+    ngx_null_string
+};
+
+
+/* in the order of ngx_codat_push_status_e */
+
+#define NGX_CODAT_WRITES(type)                                                \
+    ngx_string(type ".write.pending"),                                        \
+    ngx_string(type ".write.successful"),                                     \
+    ngx_string(type ".write.unsuccessful")
+
+
+/* types of counters, behind the names of events */
+
 static const ngx_str_t  ngx_codat_folded_types[] = {
     ngx_string("connection.changed"),
     ngx_string("SyncStarted"),
     ngx_string("PushOperationStatusChanged"),
     ngx_string("unknown"),
-    ngx_string("*.write.pending"),
-    ngx_string("*.write.successful"),
-    ngx_string("*.write.unsuccessful"),
+#define X(type, singular)  NGX_CODAT_WRITES(type),
+    NGX_CODAT_WRITTEN(X)
+#undef X
+    NGX_CODAT_WRITES("unknown"),
+    NGX_CODAT_WRITES("*"),
     ngx_string("*.read.completed"),
     ngx_string("other")
 };
@@ -308,11 +340,14 @@ static const ngx_str_t  ngx_codat_folded_types[] = {
 #define NGX_CODAT_EVENT_NAMES_N                                               \
     (sizeof(ngx_codat_event_names) / sizeof(ngx_codat_event_names[0]) - 1)
 
-/* in ngx_codat_folded_types, by ngx_codat_push_status_e */
-#define NGX_CODAT_TYPE_NAMED  4
-#define NGX_CODAT_TYPE_WRITE  (4 - NGX_CODAT_PUSH_PENDING)
-#define NGX_CODAT_TYPE_READ   7
-#define NGX_CODAT_TYPE_OTHER  8
+/* behind the four of ngx_codat_folded_types that stand for themselves */
+#define NGX_CODAT_TYPE_WRITE  (NGX_CODAT_EVENT_NAMES_N + 4)
+
+/* outcomes that have names: those from NGX_CODAT_PUSH_PENDING on */
+#define NGX_CODAT_OUTCOMES_N  3
+
+#define NGX_CODAT_TYPE_READ   (NGX_CODAT_TYPES_N - 2)
+#define NGX_CODAT_TYPE_OTHER  (NGX_CODAT_TYPES_N - 1)
 
 
 ngx_codat_rule_e
@@ -455,7 +490,9 @@ ngx_codat_same(const ngx_str_t *one, const u_char *p, size_t len)
     }
 
     for (i = 0; i < len; i++) {
-        if (ngx_tolower(one->data[i]) != ngx_tolower(p[i])) {
+        if (one->data[i] != p[i]
+            && ngx_tolower(one->data[i]) != ngx_tolower(p[i]))
+        {
             return 0;
         }
     }
@@ -642,10 +679,14 @@ ngx_codat_type_index(const ngx_str_t *canonical)
     outcome = ngx_codat_write_outcome(&name);
 
     if (outcome != NGX_CODAT_PUSH_UNKNOWN) {
-        return NGX_CODAT_EVENT_NAMES_N + NGX_CODAT_TYPE_WRITE + outcome;
+        name.len -= ngx_codat_outcomes[outcome].len;
+
+        return NGX_CODAT_TYPE_WRITE
+               + ngx_codat_written_index(&name) * NGX_CODAT_OUTCOMES_N
+               + (outcome - NGX_CODAT_PUSH_PENDING);
     }
 
-    for (i = 0; i < NGX_CODAT_EVENT_NAMES_N + NGX_CODAT_TYPE_NAMED; i++) {
+    for (i = 0; i < NGX_CODAT_TYPE_WRITE; i++) {
         canonical = ngx_codat_type_name(i);
 
         if (canonical->len == name.len
@@ -655,11 +696,28 @@ ngx_codat_type_index(const ngx_str_t *canonical)
         }
     }
 
-    if (ngx_codat_read_event(&name)) {
-        return NGX_CODAT_EVENT_NAMES_N + NGX_CODAT_TYPE_READ;
+    return ngx_codat_read_event(&name) ? NGX_CODAT_TYPE_READ
+                                       : NGX_CODAT_TYPE_OTHER;
+}
+
+
+/* of a canonical data type; one that cannot be written has that of "*" */
+
+static ngx_uint_t
+ngx_codat_written_index(const ngx_str_t *type)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; ngx_codat_written[i].len; i++) {
+        if (ngx_codat_written[i].len == type->len
+            && ngx_memcmp(ngx_codat_written[i].data, type->data, type->len)
+               == 0)
+        {
+            break;
+        }
     }
 
-    return NGX_CODAT_EVENT_NAMES_N + NGX_CODAT_TYPE_OTHER;
+    return i;
 }
 
 

@@ -17,7 +17,7 @@
 
 
 /* of the folded types below; the last one is "other" */
-#define NGX_CODAT_TYPES_N  37
+#define NGX_CODAT_TYPES_N  94
 
 
 /* events of the rules service, and of the newer one before October 2024 */
@@ -101,10 +101,10 @@ ngx_int_t ngx_codat_event_type(ngx_pool_t *pool, ngx_str_t *name,
 ngx_codat_push_status_e ngx_codat_write_outcome(ngx_str_t *name);
 
 /*
- * Folds canonical types into a bounded set, for counters: those of all data
- * types into "*.write.successful" and the like, those of custom products into
- * "*.read.completed", and what is new into "other".  Returns an index below
- * NGX_CODAT_TYPES_N.
+ * Folds canonical types into a bounded set, for counters: writes of data types
+ * that are not known to be written into "*.write.successful" and the like,
+ * reads of custom products into "*.read.completed", and what is new into
+ * "other".  Returns an index below NGX_CODAT_TYPES_N.
  */
 ngx_uint_t ngx_codat_type_index(const ngx_str_t *canonical);
 const ngx_str_t *ngx_codat_type_name(ngx_uint_t index);

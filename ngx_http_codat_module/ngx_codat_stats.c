@@ -13,8 +13,8 @@
 #define NGX_CODAT_STATS_MIN    128
 #define NGX_CODAT_STATS_MAX    4096
 
-/* a part of the zone, once that is more than the least */
-#define NGX_CODAT_STATS_PART   32
+/* of the zone at most, once that is more than the least */
+#define NGX_CODAT_STATS_PART   16
 
 #define NGX_CODAT_STATS_PROBES 64
 

@@ -629,6 +629,13 @@ subtest 'metrics' => sub {
         like($page{'metrics.md'}, qr/`$_`/, "$list: $_")
             for @{$labels{$list}};
     }
+
+    my ($types) = $page{'metrics.md'}
+        =~ /^The data types that can be written are (.*?)\.$/ms;
+    is_deeply([sort(($types // '') =~ /`(\w+)`/g)],
+              [sort $code{'ngx_codat_names.c'}
+                   =~ /^    X\("(\w+)", "\w+"\)/mg],
+              'data types that have their own');
 };
 
 

@@ -176,6 +176,11 @@ EOC
     is(post($nginx, '/hook', $push, 'webhook-id' => 'same'), 200, 'a push');
     is(post($nginx, '/hook', $push, 'webhook-id' => 'same'), 200, 'again');
     is(post($nginx, '/hook', body('bills.write.successful')), 200, 'a bill');
+    is(post($nginx, '/hook', qq({"eventType":"$_.write.unsuccessful"})), 200,
+       $_) for 'taxRates', 'widgets';
+    is(post($nginx, '/hook', <<'EOB'), 200, 'a push of nothing known');
+{"RuleType":"PushOperationStatusChanged","Data":{"status":"Pending"}}
+EOB
     is(post($nginx, '/hook', $rule), 200, 'a legacy one');
     is(post($nginx, '/hook', $rule =~ s/mine/other/r), 403, 'of another');
     is(post($nginx, '/hook', qq({"eventType":"odd.$_"})), 200, "odd $_")
@@ -207,8 +212,11 @@ EOC
         join(' ', @{$_->{labels}}{qw(type generation result)}) => $_->{value}
     } $page->series('codat_events_total');
     is_deeply(\%events, {
-        '*.write.successful current accepted' => 3,
-        '*.write.successful current duplicate' => 1,
+        'invoices.write.successful current accepted' => 2,
+        'invoices.write.successful current duplicate' => 1,
+        'bills.write.successful current accepted' => 1,
+        'unknown.write.pending legacy accepted' => 1,
+        '*.write.unsuccessful current accepted' => 2,
         'read.completed legacy accepted' => 1,
         'read.completed legacy refused' => 1,
         'other current accepted' => 30,
@@ -216,8 +224,10 @@ EOC
 
     my %last = map { $_->{labels}{type} => $_->{value} }
         $page->series('codat_last_event_timestamp_seconds');
-    is_deeply([sort keys %last], ['*.write.successful', 'other',
-                                  'read.completed'], 'types that were seen');
+    is_deeply([sort keys %last],
+              ['*.write.unsuccessful', 'bills.write.successful',
+               'invoices.write.successful', 'other', 'read.completed',
+               'unknown.write.pending'], 'types that were seen');
     cmp_ok($last{other}, '>=', $before - 1, 'when at the earliest');
     cmp_ok($last{other}, '<=', $after + 1, 'and at the latest');
 
@@ -419,12 +429,66 @@ subtest 'a full zone, and more counters than there is room for' => sub {
 
     $page = page($nginx, '/tiny/metrics');
     cmp_ok($page->value('codat_uncounted_total'), '>', 0, 'too many');
-    is($page->value('codat_events_total', type => '*.write.successful'), 300,
+    is($page->value('codat_events_total',
+                    type => 'bills.write.successful'), 300,
        'what was counted before still is');
     is(post($nginx, '/hook', body('bills.write.successful')), 200, 'another');
     is(page($nginx, '/tiny/metrics')->value('codat_events_total',
-                                            type => '*.write.successful'),
+                                        type => 'bills.write.successful'),
        301, 'and goes on');
+
+    finish($nginx);
+};
+
+
+subtest 'all writes there are' => sub {
+    my $nginx = start('location /hook { codat_webhook zone=codat; }
+                       location /tiny { codat_webhook zone=tiny; }
+                       location /32k/ { codat_status zone=tiny; }',
+                      http => 'codat_zone zone=tiny:32k;
+                               keepalive_requests 10000;');
+
+    open(my $fh, '<', "$top/ngx_http_codat_module/ngx_codat_names.c")
+        or die $!;
+    my $code = do { local $/; readline $fh };
+    my @types = ($code =~ /^    X\("(\w+)", "\w+"\)/mg, 'unknown');
+    is(scalar @types, 19, 'what can be written');
+
+    my @all = map { my $type = $_;
+                    map { "$type.write.$_" } qw(pending successful
+                                                unsuccessful) } @types, 'odd';
+    my $client = $nginx->client;
+    my $n = 0;
+
+    for my $uri ('/hook', '/hook', '/tiny') {
+        for my $type (@all) {
+            my $response = $client->request('POST', $uri,
+                { %auth, 'webhook-id' => 'all-' . $n++ },
+                qq({"eventType":"$type"}));
+            is($response->status, 200, $type) if $response->status != 200;
+        }
+    }
+    $client->close;
+
+    my $page = page($nginx);
+    s/^odd\./*./ for @all;
+    for my $name ('codat_events_total',
+                  'codat_last_event_timestamp_seconds')
+    {
+        is_deeply([sort map { $_->{labels}{type} } $page->series($name)],
+                  [sort @all], "$name: each has a line, no other has");
+    }
+
+    is_deeply([grep { $_->{value} != 2 } $page->series('codat_events_total')],
+              [], 'and was counted');
+    is($page->value('codat_uncounted_total'), 0, 'none was not');
+
+    $page = page($nginx, '/32k/metrics');
+    my $counted = @{[$page->series('codat_last_event_timestamp_seconds')]};
+    $counted += $_->{value} for $page->series('codat_events_total');
+    cmp_ok($counted, '>', 100, 'the smallest zone has room for most');
+    cmp_ok($counted + $page->value('codat_uncounted_total'), '>=', 2 * @all,
+           'what it has not is counted as such');
 
     finish($nginx);
 };

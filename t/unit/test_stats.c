@@ -8,6 +8,7 @@
 
 
 #include "ngx_codat_unit_zone.h"
+#include "ngx_codat_names.h"
 
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -59,6 +60,18 @@ test_size(void **state)
 
         (void) munmap(stats, size);
     }
+
+    /* a zone of 1m, less what the slab pool takes, has them for all types */
+
+    stats = count_open(1000 * 1024, &size);
+    assert_true(stats->mask + 1 >= NGX_CODAT_TYPES_N * (2 * 4 + 1) + 1000);
+    (void) munmap(stats, size);
+
+    /* and one of 32k has most of it left for rows */
+
+    stats = count_open(28 * 1024, &size);
+    assert_true(size < 2200);
+    (void) munmap(stats, size);
 }
 
 
@@ -80,6 +93,7 @@ test_ids(void **state)
     /* families have six bits */
 
     assert_true(NGX_CODAT_STATS_FAMILIES < 63);
+    assert_true(NGX_CODAT_TYPES_N <= 1024);
 }
 
 
