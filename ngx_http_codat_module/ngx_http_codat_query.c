@@ -19,7 +19,7 @@ typedef struct {
 
 
 static ngx_int_t ngx_http_codat_query_arg(ngx_http_request_t *r,
-    ngx_http_codat_query_t *query, ngx_uint_t *allowed, ngx_str_t *name,
+    ngx_http_codat_query_t *query, ngx_uint_t allowed, ngx_str_t *name,
     ngx_str_t *value, ngx_int_t *answer);
 static ngx_int_t ngx_http_codat_query_number(ngx_http_request_t *r,
     ngx_http_codat_query_t *query, ngx_uint_t mask, ngx_str_t *value,
@@ -50,7 +50,8 @@ static ngx_http_codat_arg_t  ngx_http_codat_args[] = {
 
     { ngx_string("limit"), NGX_HTTP_CODAT_ARG_LIMIT, 0, 16 },
 
-    { ngx_string("wait"), NGX_HTTP_CODAT_ARG_WAIT, 0, 16 },
+    { ngx_string("wait"), NGX_HTTP_CODAT_ARG_WAIT, 0,
+      NGX_MAX_SIZE_T_VALUE },
 
     { ngx_null_string, 0, 0, 0 }
 };
@@ -68,7 +69,7 @@ ngx_http_codat_query(ngx_http_request_t *r, ngx_uint_t allowed,
     query->limit = NGX_HTTP_CODAT_LIMIT;
     query->wait = -1;
 
-    if (r->args.len == 0) {
+    if (r->args.len == 0 || (allowed & NGX_HTTP_CODAT_ARG_ANY)) {
         return NGX_OK;
     }
 
@@ -94,8 +95,7 @@ ngx_http_codat_query(ngx_http_request_t *r, ngx_uint_t allowed,
         value.data = sign ? sign + 1 : end;
         value.len = (size_t) (end - value.data);
 
-        if (ngx_http_codat_query_arg(r, query, &allowed, &name, &value,
-                                     answer)
+        if (ngx_http_codat_query_arg(r, query, allowed, &name, &value, answer)
             != NGX_OK)
         {
             return NGX_DONE;
@@ -110,12 +110,9 @@ ngx_http_codat_query(ngx_http_request_t *r, ngx_uint_t allowed,
 }
 
 
-/* an argument that has been seen is not allowed any more */
-
 static ngx_int_t
 ngx_http_codat_query_arg(ngx_http_request_t *r, ngx_http_codat_query_t *query,
-    ngx_uint_t *allowed, ngx_str_t *name, ngx_str_t *value,
-    ngx_int_t *answer)
+    ngx_uint_t allowed, ngx_str_t *name, ngx_str_t *value, ngx_int_t *answer)
 {
     u_char                *p;
     ngx_int_t              rc;
@@ -154,7 +151,13 @@ ngx_http_codat_query_arg(ngx_http_request_t *r, ngx_http_codat_query_t *query,
         }
     }
 
-    if (!(arg->mask & *allowed)) {
+    /* as forms and clients send a filter that was not filled in */
+
+    if ((arg->mask & allowed) && value->len == 0) {
+        return NGX_OK;
+    }
+
+    if (!(arg->mask & allowed & ~query->given)) {
         *answer = ngx_http_codat_status_problem(r,
                                        NGX_HTTP_CODAT_INVALID_QUERY,
                                        "the argument \"%V\" is unknown here, "
@@ -162,14 +165,13 @@ ngx_http_codat_query_arg(ngx_http_request_t *r, ngx_http_codat_query_t *query,
         return NGX_DONE;
     }
 
-    *allowed &= ~arg->mask;
+    query->given |= arg->mask;
 
-    if (value->len == 0 || value->len > arg->max) {
+    if (value->len > arg->max) {
         *answer = ngx_http_codat_status_problem(r,
                                        NGX_HTTP_CODAT_INVALID_QUERY,
-                                       "the argument \"%V\" is %s",
-                                       &shown, value->len ? "too long"
-                                                          : "empty");
+                                       "the argument \"%V\" is too long",
+                                       &shown);
         return NGX_DONE;
     }
 
@@ -192,9 +194,9 @@ ngx_http_codat_query_number(ngx_http_request_t *r,
 {
     ngx_int_t  n;
 
-    n = ngx_atoi(value->data, value->len);
-
     if (mask == NGX_HTTP_CODAT_ARG_LIMIT) {
+
+        n = ngx_atoi(value->data, value->len);
 
         if (n == NGX_ERROR || n == 0) {
             *answer = ngx_http_codat_status_problem(r,
@@ -209,6 +211,8 @@ ngx_http_codat_query_number(ngx_http_request_t *r,
         return NGX_OK;
     }
 
+    n = ngx_http_codat_wait_seconds(value->data, value->data + value->len);
+
     if (n == NGX_ERROR) {
         *answer = ngx_http_codat_status_problem(r,
                                          NGX_HTTP_CODAT_INVALID_QUERY,
@@ -217,13 +221,16 @@ ngx_http_codat_query_number(ngx_http_request_t *r,
         return NGX_DONE;
     }
 
-    query->wait = ngx_min(n, NGX_HTTP_CODAT_WAIT_MAX);
+    query->wait = n;
 
     return NGX_OK;
 }
 
 
-/* NGX_DECLINED: a "%" is not one; a "+" is a plus */
+/*
+ * NGX_DECLINED: a "%" is not one.  A "+" is a space, as in forms, and as the
+ * libraries that make such arguments write it.
+ */
 
 static ngx_int_t
 ngx_http_codat_query_decode(ngx_pool_t *pool, ngx_str_t *text)
@@ -233,7 +240,9 @@ ngx_http_codat_query_decode(ngx_pool_t *pool, ngx_str_t *text)
 
     last = text->data + text->len;
 
-    if (ngx_strlchr(text->data, last, '%') == NULL) {
+    if (ngx_strlchr(text->data, last, '%') == NULL
+        && ngx_strlchr(text->data, last, '+') == NULL)
+    {
         return NGX_OK;
     }
 
@@ -248,7 +257,8 @@ ngx_http_codat_query_decode(ngx_pool_t *pool, ngx_str_t *text)
     while (src < last) {
 
         if (*src != '%') {
-            *p++ = *src++;
+            *p++ = (*src == '+') ? ' ' : *src;
+            src++;
             continue;
         }
 

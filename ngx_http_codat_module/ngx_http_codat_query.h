@@ -23,13 +23,16 @@
 #define NGX_HTTP_CODAT_ARG_WAIT        0x40
 #define NGX_HTTP_CODAT_ARG_STATE       0x80
 
+/* all arguments are ignored */
+#define NGX_HTTP_CODAT_ARG_ANY         0x100
+
 
 /* rows of a list that names no limit, and the most in a subrequest */
 #define NGX_HTTP_CODAT_LIMIT           100
 #define NGX_HTTP_CODAT_LIMIT_WHOLE     1000
 
 
-/* decoded, in the pool; texts that were not given are empty */
+/* decoded, in the pool; a text that is empty was not given */
 typedef struct {
     ngx_str_t     status;
     ngx_str_t     company;
@@ -39,11 +42,13 @@ typedef struct {
     ngx_str_t     state;
     ngx_uint_t    limit;
     ngx_int_t     wait;         /* seconds, -1: not given */
+    ngx_uint_t    given;        /* mask of the arguments above */
 } ngx_http_codat_query_t;
 
 
 /*
- * Reads the arguments of a request, of which those of the mask are allowed.
+ * Reads the arguments of a request, of which those of the mask are allowed; an
+ * empty one is as if it were not there.
  * Returns NGX_OK, or NGX_DONE if the request was refused: *answer is what the
  * content handler is to return then.
  */

@@ -76,11 +76,16 @@ static ngx_http_codat_resource_t  ngx_http_codat_resources[] = {
       |NGX_HTTP_CODAT_ARG_STATE|NGX_HTTP_CODAT_ARG_LIMIT
       |NGX_HTTP_CODAT_ARG_AFTER, 0 },
 
-    { ngx_string("health"), NGX_HTTP_CODAT_ROUTE_HEALTH, 0, 0, 0 },
+    /* probes add arguments against caches, which can do no harm here */
 
-    { ngx_string("metrics"), NGX_HTTP_CODAT_ROUTE_METRICS, 0, 0, 0 },
+    { ngx_string("health"), NGX_HTTP_CODAT_ROUTE_HEALTH, 0,
+      NGX_HTTP_CODAT_ARG_ANY, 0 },
 
-    { ngx_string(""), NGX_HTTP_CODAT_ROUTE_OVERVIEW, 0, 0, 0 }
+    { ngx_string("metrics"), NGX_HTTP_CODAT_ROUTE_METRICS, 0,
+      NGX_HTTP_CODAT_ARG_ANY, 0 },
+
+    { ngx_string(""), NGX_HTTP_CODAT_ROUTE_OVERVIEW, 0,
+      NGX_HTTP_CODAT_ARG_ANY, 0 }
 };
 
 

@@ -11,6 +11,10 @@
 #include "ngx_http_codat_wait.h"
 
 
+/* seconds: the longest codat_wait, and the longest that is asked for */
+#define NGX_HTTP_CODAT_WAIT_MAX  86400
+
+
 typedef struct {
     ngx_http_request_t       *request;  /* NULL: not held any more */
     ngx_codat_zone_t         *zone;
@@ -26,7 +30,6 @@ static ngx_http_codat_waiter_t *ngx_http_codat_waiter(ngx_http_request_t *r,
 static ngx_int_t ngx_http_codat_wait_prefer(ngx_http_request_t *r);
 static ngx_int_t ngx_http_codat_wait_preferences(ngx_str_t *value);
 static ngx_int_t ngx_http_codat_wait_preference(u_char *p, u_char *last);
-static ngx_int_t ngx_http_codat_wait_seconds(u_char *p, u_char *last);
 static ngx_int_t ngx_http_codat_wait_applied(ngx_http_request_t *r,
     ngx_int_t seconds);
 static ngx_uint_t ngx_http_codat_wait_over(ngx_http_codat_waiter_t *waiter,
@@ -298,9 +301,7 @@ ngx_http_codat_wait_preference(u_char *p, u_char *last)
 }
 
 
-/* any number is one, even if nobody can wait as long */
-
-static ngx_int_t
+ngx_int_t
 ngx_http_codat_wait_seconds(u_char *p, u_char *last)
 {
     ngx_int_t  seconds;

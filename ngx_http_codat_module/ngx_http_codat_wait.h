@@ -15,10 +15,6 @@
 #include "ngx_http_codat.h"
 
 
-/* seconds: the longest codat_wait */
-#define NGX_HTTP_CODAT_WAIT_MAX  86400
-
-
 /* The setter of codat_wait. */
 char *ngx_http_codat_wait_time(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
@@ -35,6 +31,13 @@ char *ngx_http_codat_wait_time(ngx_conf_t *cf, ngx_command_t *cmd,
  */
 ngx_int_t ngx_http_codat_wait(ngx_http_request_t *r,
     ngx_codat_record_kind_e kind, const u_char *key, ngx_int_t asked);
+
+/*
+ * Reads seconds as a client may write them: digits, however many; what is
+ * longer than the longest codat_wait is cut to that.  Returns NGX_ERROR if it
+ * is no number.
+ */
+ngx_int_t ngx_http_codat_wait_seconds(u_char *p, u_char *last);
 
 
 #endif /* _NGX_HTTP_CODAT_WAIT_H_INCLUDED_ */

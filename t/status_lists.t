@@ -103,12 +103,15 @@ subtest 'pushes, by every filter' => sub {
         is_deeply(keys_of($rows),
                   want(sub { $_[3] eq "ref $n" && $_[2] eq 'Failed'
                              && $_[1] eq $companies[2] }), 'all filters');
+
+        is_deeply($api->get("/pushes?reference=ref+$n"),
+                  $api->get("/pushes?reference=ref%20$n"), 'a "+" is a space');
     }
 
     my $none = { results => [], next => undef };
     is_deeply($api->get("/pushes?$_"), $none, $_)
         for 'companyId=' . uuid(), 'companyId=x', 'reference=ref',
-            'reference=ref+1', 'reference=REF%200',
+            'reference=ref%2B0', 'reference=REF%200',
             "reference=ref%200&companyId=@{[uuid()]}";
 };
 

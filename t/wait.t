@@ -223,11 +223,15 @@ subtest 'how long' => sub {
     for (["/codat/pushes/$key?wait=1", undef, 1, 1],
          ["/two/pushes/$key?wait=60", undef, 2, 2],
          ["/two/pushes/$key?wait=99999999", undef, 2, 2],
+         ["/two/pushes/$key?wait=" . '9' x 40, undef, 2, 2],
+         ["/two/pushes/$key?wait=" . '0' x 40 . '1', undef, 1, 1],
          ["/two/pushes/$key", 'wait=99999999999999999999999', 2, 2],
          ["/codat/connections/$key", 'wait=1', 1, 1],
          ["/codat/pushes/$key?wait=0", undef, 0, 0],
          ["/codat/pushes/$key", 'wait=0', 0, 0],
          ["/codat/pushes/$key?wait=0", 'wait=5', 0, 0],
+         ["/codat/pushes/$key?wait=", 'wait=1', 1, 1],
+         ["/codat/pushes/$key?wait=", undef, undef, 0],
          ["/none/pushes/$key?wait=5", undef, undef, 0],
          ["/none/pushes/$key", 'wait=5', undef, 0],
          ["/codat/pushes/$key", undef, undef, 0])
@@ -247,7 +251,9 @@ subtest 'how long' => sub {
 subtest 'what is no number' => sub {
     my $key = uuid();
 
-    for my $wait ('', 'x', '-1', '1.5', '1s', '+1', '0x10', '%20') {
+    for my $wait ('x', '-1', '1.5', '1s', '+1', '%2B1', '0x10', '%20', '+',
+                  '-' . '9' x 30, '9' x 30 . 'x')
+    {
         my $answer = get("/codat/pushes/$key?wait=$wait");
         is($answer->status . ' ' . ((eval { $answer->json } // {})->{code} // ""),
            '400 invalid_query', "wait=$wait");
