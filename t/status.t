@@ -103,7 +103,7 @@ subtest 'a connection and its datasets' => sub {
         previousStatus => 'Linked', changedOn => on(31),
         integrationKey => 'xmpl',
         platformName => 'Example Books', sourceType => 'Accounting',
-        updatedOn => on(33),
+        changedOn => on(31), updatedOn => on(33),
     }, 'its members') or diag explain $row;
 
     is_deeply($datasets, [
