@@ -288,8 +288,7 @@ ngx_http_codat_status_zone(ngx_http_request_t *r)
 
 /*
  * NULL if there is no such path; the key is empty for the resource as a
- * whole.  Paths are split where they have slashes once they are decoded, so
- * a key can't have one.
+ * whole.  A key is all behind the first slash: keys may have slashes too.
  */
 
 static ngx_http_codat_resource_t *
@@ -360,8 +359,7 @@ ngx_http_codat_status_route(ngx_http_request_t *r, ngx_str_t *key)
 
     if (key->len
         && resource->route != NGX_HTTP_CODAT_ROUTE_EVENTS
-        && (resource->route != NGX_HTTP_CODAT_ROUTE_LIST
-            || ngx_strlchr(key->data, key->data + key->len, '/')))
+        && resource->route != NGX_HTTP_CODAT_ROUTE_LIST)
     {
         return NULL;
     }
@@ -383,6 +381,17 @@ ngx_http_codat_status_key(ngx_http_request_t *r,
         return NGX_OK;
 
     case NGX_DECLINED:
+
+        /* too long for there ever to be such a row */
+
+        if (r->method & NGX_HTTP_PUT) {
+            *answer = ngx_http_codat_status_problem(r,
+                                         NGX_HTTP_CODAT_INVALID_QUERY,
+                                         "a key has at most %d bytes",
+                                         NGX_CODAT_ID_MAX);
+            return NGX_DONE;
+        }
+
         *answer = ngx_http_codat_status_unknown(r, resource->kind);
         return NGX_DONE;
 

@@ -140,6 +140,29 @@ subtest 'a company, its connections and their datasets' => sub {
 };
 
 
+subtest 'keys and ids with slashes' => sub {
+    my $odd = CodatTest::Status->new;
+
+    $odd->hook(body('invoices.write.successful', push_key => 'a/b/',
+                    company => 'co/1', connection => 'health/x'));
+    $odd->hook(body('connection.connected', company => 'co/1',
+                    connection => 'health/x'));
+
+    is($odd->get('/pushes/a/b/')->{pushOperationKey}, 'a/b/', 'a push');
+    is($odd->get('/pushes/a%2Fb%2F')->{status}, 'Success', 'encoded');
+    is($odd->get('/pushes/a//b/')->{status}, 'Success', 'as nginx merges');
+    is($odd->get('/pushes/a/b/?wait=5')->{status}, 'Success', 'waited for');
+    is($odd->get('/connections/health/x')->{status}, 'Linked',
+       'a connection');
+    is($odd->get('/companies/co/1')->{connections}[0]{id}, 'health/x',
+       'a company');
+    is($odd->request('GET', "/$_")->status, 404, "$_: another key")
+        for 'pushes/a/b', 'pushes/a', 'pushes/b/', 'connections/x';
+
+    $odd->done;
+};
+
+
 subtest 'the overview counts' => sub {
     event('client.rateLimit.reached', client => $client);
 

@@ -100,9 +100,9 @@ $api->request('PUT', "/pushes/$key", '{}');
 
 subtest 'paths that there are not' => sub {
     $api->refused(404, 'not_found', qr/^there is no such path$/, 'GET', $_)
-        for '/x', '/push', '/pushesx', '/Pushes', '/pushes/', '/pushes/a/b',
-            '/connections/', '/companies/a/b', '/health/', '/health/x', '/metrics/x',
-            '/events/', '/pushes/a%2Fb', '/x/health';
+        for '/x', '/push', '/pushesx', '/Pushes', '/pushes/', '/pushes%2F',
+            '/pushes//', '/connections/', '/health/', '/health/x',
+            '/metrics/x', '/events/', '/x/health', '/x/pushes/a';
     $api->refused(404, 'not_found', qr/^there is no such path$/, $_, '/x')
         for qw(PUT DELETE HEAD POST);
     $api->refused(404, 'not_found', qr/^single events need a zone with a sto/,
@@ -118,13 +118,17 @@ subtest 'rows that there are not' => sub {
     {
         my ($list, $one) = @$_;
         $api->refused(404, 'not_found', qr/^this $one is not known$/, 'GET',
-                      "/$list/$_") for uuid(), 'x', 'x' x 300, '%01%ff';
+                      "/$list/$_")
+            for uuid(), 'x', 'x' x 257, 'x' x 300, '%01%ff', 'a/b', 'a%2Fb',
+                'a/', uuid() . '/x';
         $api->refused(404, 'not_found', qr/^this $one is not known$/, 'HEAD',
                       "/$list/" . uuid());
     }
 
     $api->refused(404, 'not_found', qr/^this company is not known$/, 'GET',
                   "/companies/$key");
+    $api->refused(404, 'not_found', qr/^this push is not known$/, 'DELETE',
+                  '/pushes/' . $_) for 'x' x 257, 'a/b', "$key/";
 };
 
 

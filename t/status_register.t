@@ -158,7 +158,10 @@ subtest 'ways of a body' => sub {
 
 
 subtest 'keys' => sub {
-    for my $key ('a', 'a%20b', '%C3%A4', "x\"y", 'a..b', 'x' x 256) {
+    for my $key ('a', 'a%20b', '%C3%A4', "x\"y", 'a..b', 'a+b', 'x' x 256,
+                 'a/b', 'a%2Fb', 'a/', 'pushes/a', uuid() . '/1',
+                 'x/' x 128)
+    {
         my $plain = $key =~ s/%(..)/chr hex $1/ger;
         utf8::decode($plain);
 
@@ -168,8 +171,8 @@ subtest 'keys' => sub {
         is($api->request('DELETE', "/pushes/$key")->status, 204, 'forgotten');
     }
 
-    $api->refused(404, 'not_found', qr/not known/, 'PUT',
-                  '/pushes/' . 'x' x 257, '{}');
+    $api->refused(400, 'invalid_query', qr/^a key has at most 256 bytes$/,
+                  'PUT', "/pushes/$_", '{}') for 'x' x 257, 'x/' x 129;
     $api->refused(404, 'not_found', qr/^a key is valid UTF-8$/, 'PUT',
                   '/pushes/%E4', '{}');
 };
