@@ -22,6 +22,8 @@ typedef struct {
 
 static char *ngx_http_codat_zone_size(ngx_conf_t *cf, ngx_str_t *name,
     ssize_t *size);
+static ngx_uint_t ngx_http_codat_zone_declared(ngx_conf_t *cf,
+    ngx_str_t *name);
 static char *ngx_http_codat_check_endpoint(ngx_conf_t *cf,
     ngx_http_codat_loc_conf_t *cdlcf, ngx_http_core_loc_conf_t *clcf);
 
@@ -315,15 +317,15 @@ ngx_http_codat_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         zone->retain = seconds;
     }
 
+    if (ngx_http_codat_zone_declared(cf, &args.zone)) {
+        return ngx_http_codat_invalid(cf, &args.zone, "each zone is declared "
+                                      "once");
+    }
+
     shm_zone = ngx_shared_memory_add(cf, &args.zone, (size_t) args.size,
                                      &ngx_http_codat_module);
     if (shm_zone == NULL) {
         return NGX_CONF_ERROR;
-    }
-
-    if (shm_zone->data) {
-        return ngx_http_codat_invalid(cf, &args.zone, "each zone is declared "
-                                      "once");
     }
 
     zone->wakeup = ngx_codat_wake_open(cf->pool, &args.zone, cf->log);
@@ -426,6 +428,45 @@ ngx_http_codat_zone_size(ngx_conf_t *cf, ngx_str_t *name, ssize_t *size)
     name->len = (size_t) (colon - name->data);
 
     return NGX_CONF_OK;
+}
+
+
+/* asked first: of another size the core says nothing that helps */
+
+static ngx_uint_t
+ngx_http_codat_zone_declared(ngx_conf_t *cf, ngx_str_t *name)
+{
+    ngx_uint_t        i;
+    ngx_shm_zone_t   *shm_zone;
+    ngx_list_part_t  *part;
+
+    part = &cf->cycle->shared_memory.part;
+    shm_zone = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+
+            if (part->next == NULL) {
+                return 0;
+            }
+
+            part = part->next;
+            shm_zone = part->elts;
+            i = 0;
+        }
+
+        /* one without data was only named so far, by "codat_webhook", say */
+
+        if (shm_zone[i].tag == &ngx_http_codat_module
+            && shm_zone[i].data
+            && shm_zone[i].shm.name.len == name->len
+            && ngx_strncmp(shm_zone[i].shm.name.data, name->data, name->len)
+               == 0)
+        {
+            return 1;
+        }
+    }
 }
 
 

@@ -321,7 +321,7 @@ invalid number of arguments in "codat_zone" directive
 === TEST 44: codat_zone: the same zone with two sizes
 --- http: codat_zone zone=codat:2m;
 --- emerg
-the size 2097152 of shared memory zone "codat" conflicts with already declared size 1048576
+"codat_zone" has an invalid "codat": each zone is declared once
 
 
 === TEST 45: codat_zone: a name that another module took
