@@ -543,6 +543,40 @@ subtest 'over workers, reloads and kills' => sub {
 };
 
 
+subtest 'access rules of their own, as in the documentation' => sub {
+    open(my $fh, '<', "$top/docs/metrics.md") or die $!;
+    my ($text) = do { local $/; <$fh> } =~ /^```nginx server\n(.*?)^```$/ms;
+    like($text, qr/allow 10\.0\.2\.0\/24;/, 'the example');
+
+    my $nginx = start($text);
+    is($nginx->request('GET', '/metrics')->status, 403, 'another network');
+    finish($nginx, except => qr/forbidden by rule/);
+
+    $text =~ s{10\.0\.2\.0/24}{127.0.0.1};
+    $nginx = start("$text location = /codat/metrics {
+                        rewrite ^ /codat-metrics/metrics last; }
+                    location = /open { deny all;
+                        rewrite ^ /codat-metrics/metrics last; }");
+
+    page($nginx, $_) for '/metrics', '/metrics?x=1', '/codat/metrics';
+    page($nginx, '/open');  # why the rules belong into the internal one
+
+    for my $path ('', qw(/ /metrics /health /pushes /pushes/x),
+                  '/../codat-metrics/pushes')
+    {
+        my $response = $nginx->request('GET', "/codat-metrics$path");
+        is($response->status, 404, "/codat-metrics$path");
+        is($response->header('content-type'), 'text/html', 'of nginx itself');
+    }
+    is($nginx->request('GET', "/metrics$_")->status, 404, "/metrics$_")
+        for '/', '/x', '/../codat-metrics/';
+    is($nginx->request($_, '/metrics', {}, '{}')->status, 405, $_)
+        for 'PUT', 'POST';
+
+    finish($nginx);
+};
+
+
 # lists of types, as of gzip_types, know types without parameters
 
 subtest 'compressed as text/plain' => sub {
