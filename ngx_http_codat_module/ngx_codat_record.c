@@ -257,7 +257,7 @@ ngx_codat_record_pack(const ngx_codat_record_t *record, u_char *p)
 {
     u_char      *start, uuid[NGX_CODAT_KEY_LEN];
     ngx_str_t    value;
-    ngx_uint_t   i, j, mask, n;
+    ngx_uint_t   i, j, mask, done;
 
     start = p;
 
@@ -279,34 +279,21 @@ ngx_codat_record_pack(const ngx_codat_record_t *record, u_char *p)
 
     /* most of them are the time of one event */
 
+    done = 0;
+
     for (i = 0; i < NGX_CODAT_TIMES; i++) {
 
-        if (record->times[i] == 0) {
+        if (record->times[i] == 0 || (done >> i & 1)) {
             continue;
         }
 
-        mask = 0;
-        n = 0;
+        mask = (ngx_uint_t) 1 << i;
 
-        for (j = 0; j < NGX_CODAT_TIMES; j++) {
-
-            if (record->times[j] != record->times[i]) {
-                continue;
-            }
-
-            if (j < i) {
-                break;
-            }
-
-            mask |= (ngx_uint_t) 1 << j;
-            n++;
+        for (j = i + 1; j < NGX_CODAT_TIMES; j++) {
+            mask |= (ngx_uint_t) (record->times[j] == record->times[i]) << j;
         }
 
-        if (n == 0) {
-            continue;
-        }
-
-        if (n == 1) {
+        if (mask >> i == 1) {
             *p++ = (u_char) (NGX_CODAT_PACKED_TIME + i);
 
         } else {
@@ -315,6 +302,8 @@ ngx_codat_record_pack(const ngx_codat_record_t *record, u_char *p)
         }
 
         p = ngx_codat_pack_number(p, (uint64_t) record->times[i], 8);
+
+        done |= mask;
     }
 
     return (size_t) (p - start);
