@@ -184,8 +184,15 @@ sub _accept {
         my $socket = $self->{listen}->accept or next;
         $number++;
 
-        my $pid = fork();
-        next if $pid;
+        my $pid = fork() // die "fork: $!\n";
+
+        if ($pid) {
+            # Perl counts users of a descriptor, and still counts a handle
+            # that _close_others() has closed: its own close() would do nothing
+            POSIX::close(fileno($socket));
+            next;
+        }
+
         CORE::close($self->{listen});
         eval { $self->_serve($socket, $number) };
         print STDERR "# upstream: $@" if $@;
