@@ -66,6 +66,8 @@ static uint32_t ngx_codat_table_group_of(ngx_codat_zone_t *zone,
     ngx_codat_copy_t *copy);
 static void ngx_codat_table_link_locked(ngx_codat_zone_t *zone,
     ngx_codat_row_t *row, uint32_t group, uint32_t now);
+static ngx_codat_record_kind_e ngx_codat_table_record_kind(
+    ngx_uint_t kind);
 static void ngx_codat_table_done(ngx_codat_zone_t *zone,
     ngx_codat_table_ctx_t *ctx);
 
@@ -170,8 +172,6 @@ ngx_codat_table_receive(ngx_codat_zone_t *zone, ngx_pool_t *pool,
     }
 
     ngx_codat_table_done(zone, &ctx);
-
-    update->refused = ctx.refused;
 
     if (update->reference.len) {
 
@@ -559,7 +559,7 @@ ngx_codat_table_unpack(ngx_codat_copy_t *copy)
 }
 
 
-ngx_codat_record_kind_e
+static ngx_codat_record_kind_e
 ngx_codat_table_record_kind(ngx_uint_t kind)
 {
     ngx_uint_t  i;

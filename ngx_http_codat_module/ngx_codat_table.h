@@ -38,7 +38,6 @@ typedef struct {
     ngx_array_t                 facts;      /* see ngx_codat_facts.h */
     ngx_codat_recent_event_t    recent;
     ngx_str_t                   reference;  /* found; in the pool */
-    ngx_uint_t                  refused;    /* transitions */
     unsigned                    stale:1;    /* found */
 } ngx_codat_update_t;
 
@@ -55,8 +54,8 @@ ngx_int_t ngx_codat_table_key(ngx_codat_zone_t *zone, const ngx_str_t *text,
  * Claims the delivery, unless that is NULL, and where it is ours applies what
  * the event says and lists it among the recent ones, in one hold of the lock
  * (several for events with many datasets).  Wakes whoever waits for a row
- * that changed.  Returns as ngx_codat_delivery_claim(), or NGX_ERROR (memory,
- * OpenSSL): then nothing has happened.
+ * that changed.  Returns as ngx_codat_delivery_claim_locked(), or NGX_ERROR
+ * (memory, OpenSSL): then nothing has happened.
  */
 ngx_int_t ngx_codat_table_receive(ngx_codat_zone_t *zone, ngx_pool_t *pool,
     ngx_codat_delivery_t *delivery, ngx_uint_t done,
@@ -91,9 +90,6 @@ void ngx_codat_table_unpack(ngx_codat_copy_t *copy);
 
 /* The queue in which a row of that kind and state belongs; no deliveries. */
 ngx_codat_queue_e ngx_codat_table_queue(ngx_uint_t kind, ngx_uint_t state);
-
-/* The kind of the records of a kind of rows. */
-ngx_codat_record_kind_e ngx_codat_table_record_kind(ngx_uint_t kind);
 
 /* Wall time in microseconds. */
 int64_t ngx_codat_table_now(void);
