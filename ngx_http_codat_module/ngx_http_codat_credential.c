@@ -11,6 +11,7 @@
 
 typedef enum {
     NGX_HTTP_CODAT_ABSENT = 0,
+    NGX_HTTP_CODAT_FAILED,
     NGX_HTTP_CODAT_WRONG,
     NGX_HTTP_CODAT_RIGHT
 } ngx_http_codat_verdict_e;
@@ -63,6 +64,10 @@ ngx_http_codat_credential_headers(ngx_http_request_t *r,
             }
 
             break;
+
+        case NGX_HTTP_CODAT_FAILED:
+            ngx_str_set(detail, "the credential can't be checked at present");
+            return NGX_HTTP_CODAT_UNAVAILABLE;
 
         case NGX_HTTP_CODAT_WRONG:
             authorization = NGX_HTTP_CODAT_CREDENTIAL_MISMATCH;
@@ -327,12 +332,14 @@ static ngx_http_codat_verdict_e
 ngx_http_codat_authorization(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx, ngx_http_codat_loc_conf_t *cdlcf)
 {
+    ngx_int_t                     rc;
     ngx_str_t                     expected;
-    ngx_uint_t                    i, one, sent, match;
+    ngx_uint_t                    i, one, sent, match, failed;
     ngx_http_codat_credential_t  *credentials;
 
     sent = 0;
     match = 0;
+    failed = 0;
     credentials = cdlcf->credentials->elts;
 
     for (i = 0; i < cdlcf->credentials->nelts; i++) {
@@ -343,12 +350,16 @@ ngx_http_codat_authorization(ngx_http_request_t *r,
 
         one = 0;
 
-        if (ngx_http_codat_authorization_one(r, &credentials[i], &expected,
-                                             &one)
-            == NGX_OK)
-        {
+        rc = ngx_http_codat_authorization_one(r, &credentials[i], &expected,
+                                              &one);
+
+        if (rc == NGX_OK) {
             match = 1;
             ngx_http_codat_tenant(ctx, &credentials[i], &expected);
+        }
+
+        if (rc == NGX_ERROR) {
+            failed = 1;
         }
 
         if (one) {
@@ -358,6 +369,12 @@ ngx_http_codat_authorization(ngx_http_request_t *r,
 
     if (match) {
         return NGX_HTTP_CODAT_RIGHT;
+    }
+
+    /* a sender that is told it is wrong may give the message up */
+
+    if (failed) {
+        return NGX_HTTP_CODAT_FAILED;
     }
 
     ctx->failed = sent ? sent
@@ -387,6 +404,9 @@ ngx_http_codat_authorization_one(ngx_http_request_t *r,
         *sent = 1;
         return NGX_DECLINED;
 
+    case NGX_ERROR:
+        return NGX_ERROR;
+
     default:
         return NGX_DECLINED;
     }
@@ -399,9 +419,13 @@ ngx_http_codat_authorization_one(ngx_http_request_t *r,
 
     if (credential->value) {
 
-        if (ngx_http_complex_value(r, credential->value, expected) != NGX_OK
-            || expected->len == 0)
+        if (ngx_http_complex_value(r, credential->value, expected)
+            != NGX_OK)
         {
+            return NGX_ERROR;
+        }
+
+        if (expected->len == 0) {
             return NGX_DECLINED;
         }
 
@@ -430,7 +454,7 @@ ngx_http_codat_authorization_one(ngx_http_request_t *r,
 
 /*
  * What the request presents to one credential: NGX_OK, NGX_DECLINED if
- * nothing, NGX_ABORT if something that can't match.
+ * nothing, NGX_ABORT if something that can't match, NGX_ERROR.
  */
 
 static ngx_int_t
@@ -459,9 +483,11 @@ ngx_http_codat_presented(ngx_http_request_t *r,
         decoded.len = ngx_base64_decoded_length(value->len);
         decoded.data = ngx_pnalloc(r->pool, decoded.len + 1);
 
-        if (decoded.data == NULL
-            || ngx_codat_sign_base64(&decoded, value) != NGX_OK)
-        {
+        if (decoded.data == NULL) {
+            return NGX_ERROR;
+        }
+
+        if (ngx_codat_sign_base64(&decoded, value) != NGX_OK) {
             return NGX_ABORT;
         }
 

@@ -19,7 +19,8 @@
 /*
  * Checks all that can be told from the headers: the authorization group, and
  * of signatures that they are there and timely.  Returns
- * NGX_HTTP_CODAT_PROBLEMS for "go on", or the problem with *detail set.
+ * NGX_HTTP_CODAT_PROBLEMS for "go on", or the problem with *detail set;
+ * NGX_HTTP_CODAT_UNAVAILABLE if memory or OpenSSL failed.
  */
 ngx_http_codat_problem_e ngx_http_codat_credential_headers(
     ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx, ngx_str_t *detail);
