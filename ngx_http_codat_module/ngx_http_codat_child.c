@@ -511,8 +511,24 @@ void
 ngx_http_codat_child_wake(ngx_http_codat_child_t *child)
 {
     if (child->running && child->held) {
-        (void) ngx_http_post_request(child->request, NULL);
+        ngx_http_codat_child_post(child->request, &child->posted);
     }
+}
+
+
+void
+ngx_http_codat_child_post(ngx_http_request_t *r, ngx_http_posted_request_t *pr)
+{
+    ngx_http_posted_request_t  *posted;
+
+    for (posted = r->main->posted_requests; posted; posted = posted->next) {
+
+        if (posted == pr) {
+            return;
+        }
+    }
+
+    (void) ngx_http_post_request(r, pr);
 }
 
 

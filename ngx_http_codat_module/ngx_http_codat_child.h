@@ -38,6 +38,7 @@ struct ngx_http_codat_child_s {
     ngx_chain_t                    *body;
     ngx_http_post_subrequest_t      post;
     ngx_http_request_t             *request;    /* once started */
+    ngx_http_posted_request_t       posted;
 
     ngx_msec_t                      started;
     ngx_uint_t                      status;     /* of the answer, or 0 */
@@ -71,6 +72,14 @@ ngx_uint_t ngx_http_codat_child_is(ngx_http_request_t *r);
  * of the connection, which ends the delay, wakes the webhook only.
  */
 void ngx_http_codat_child_wake(ngx_http_codat_child_t *child);
+
+/*
+ * Posts a request with a record of the caller's, which lives as long as the
+ * request: what has to go on must not depend on memory.  A record that waits
+ * for its turn already is left alone.
+ */
+void ngx_http_codat_child_post(ngx_http_request_t *r,
+    ngx_http_posted_request_t *pr);
 
 /*
  * Phase handlers.  client_max_body_size of the target is about clients, so

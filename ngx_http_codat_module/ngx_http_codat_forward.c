@@ -19,6 +19,7 @@ struct ngx_http_codat_forwarding_s {
     ngx_uint_t                   running;
     ngx_uint_t                   waiting;   /* running and required */
     ngx_event_t                  timer;
+    ngx_http_posted_request_t    posted;    /* of the webhook */
     unsigned                     late:1;    /* the time is up */
     unsigned                     closed:1;  /* the answer is decided */
     unsigned                     accepted:1;
@@ -285,7 +286,7 @@ ngx_http_codat_forward_ended(ngx_http_request_t *sr,
     if (!set->closed) {
 
         if (set->waiting == 0) {
-            (void) ngx_http_post_request(sr->main, NULL);
+            ngx_http_codat_child_post(sr->main, &set->posted);
         }
 
         return;

@@ -19,6 +19,17 @@ use Time::HiRes qw(sleep time);
 
 our $secret = new_secret();
 
+# what nginx itself does wrong when an allocation fails, by its functions
+my %core = (
+    # the parent is left waiting for a subrequest that was half made
+    'a subrequest of SSI'
+        => qr/^ngx_http_subrequest \S+\nngx_http_ssi_include /m,
+    # a frame is queued, then the request is ended without the memory that
+    # tells the frame's end: the stream stays open
+    'the headers of HTTP/2'
+        => qr/^ngx_http_cleanup_add \S+\nngx_http_v2_header_filter /m,
+);
+
 my $json = JSON::PP->new->utf8->canonical;
 my $most = 5;               # problems of a sweep that are shown
 
@@ -59,7 +70,7 @@ sub new {
 sub nginx { $_[0]{nginx} }
 
 
-# control("skip=1000"): what the request before did, see ngx_http_oom_module
+# control($arguments): what the request before did, see ngx_http_oom_module
 
 sub control {
     my ($self, $args) = @_;
@@ -128,9 +139,10 @@ sub request2 {
             last if length $buffer < 9 + $length;
             my $text = substr(substr($buffer, 0, 9 + $length, ''), 9);
 
-            # of the static table, or its ninth name with a text
-            $status = $text =~ /^[\x20-\x3f]*\x88/ ? 200
-                : $text =~ /^[\x20-\x3f]*\x08\x03(\d+)/ ? $1 : 'unknown'
+            # of the static table, or its eighth name with a text
+            $status = $text =~ /^[\x20-\x3f]*([\x88-\x8e])/
+                ? (200, 204, 206, 304, 400, 404, 500)[ord($1) - 0x88]
+                : $text =~ /^[\x20-\x3f]*\x48\x03(\d+)/ ? $1 : 'unknown'
                 if $type == 1;
             $said .= $text if $type == 0;
             return 'closed' if $type == 3 || $type == 7;
@@ -157,8 +169,9 @@ sub get {
 
 
 # sweep($title, sub { my ($arm, $problem) = @_; ... }, %opt): the sub does one
-# run with the headers %$arm in the request that is to suffer, and then calls
-# $self->judge->($n)
+# run, with $arm in the header X-Oom of the request that is to suffer, and calls
+# "answered"
+#   once       not with all allocations behind it
 
 sub sweep {
     my ($self, $title, $run, %opt) = @_;
@@ -168,7 +181,7 @@ sub sweep {
         for 1 .. 2;
     $self->control;
 
-    for my $lasting ('', '+') {
+    for my $lasting ('', $opt{once} ? () : '+') {
         my ($n, @problems);
 
         for ($n = 1; ; $n++) {
@@ -187,7 +200,7 @@ sub sweep {
 sub _once {
     my ($self, $n, $lasting, $run, $problems) = @_;
 
-    my ($state, @found);
+    my ($state, $where, @found);
 
     # memory that is in use afterwards, each time anew, is a leak
     for my $try (1 .. 3) {
@@ -208,8 +221,17 @@ sub _once {
             if $try == 3;
     }
 
-    push @$problems, map { "$n$lasting: $_\n" . $self->_where($state) }
-        @found;
+    return $state unless @found;
+
+    $where = $self->_where($state);
+
+    for my $name (sort keys %core) {
+        next unless $where =~ $core{$name};
+        note("$n$lasting: left to nginx: $name");
+        return $state;
+    }
+
+    push @$problems, map { "$n$lasting: $_\n$where" } @found;
 
     return $state;
 }
@@ -374,6 +396,7 @@ sub sent {
 #   headers, body, good     200
 #   same       sub that makes bodies equal which differ in what may differ
 #   or         qr/.../      another body that may come
+#   failed     another status that may come when an allocation failed
 
 sub status {
     my ($self, $title, $method, $uri, %opt) = @_;
@@ -388,12 +411,13 @@ sub status {
         my ($status, $response) = $self->request($method, $uri,
             [@{$opt{headers} // []}, $arm ? ['X-Oom', $arm] : ()],
             $opt{body}, %{$opt{request} // {}});
-        my $state = $self->answered($problem, $arm, $status, $good);
+        my $state = $self->answered($problem, $arm, $status, $good,
+                                $arm && $opt{failed} ? $opt{failed} : ());
 
         return if $status ne $good;
         my $got = $same->($response->body);
         $normal //= $got;
-        $problem->("body: $got")
+        $problem->('body: ' . substr($got, 0, 300))
             if $got ne $normal && !($opt{or} && $got =~ $opt{or});
     });
 }
@@ -460,10 +484,10 @@ sub _where {
         chomp @said;
         push @lines, "$said[0] $said[1]"
             unless $said[0] =~ /^ngx_(p?n?c?alloc|palloc_large|calloc)$/;
-        last if @lines == 9;
+        last if @lines == 12;
     }
 
-    return join('', map { "      $_\n" } @lines);
+    return join('', map { "$_\n" } @lines);
 }
 
 

@@ -12,12 +12,14 @@ use Test::More;
 
 my $oom = Oom->new(
     http => '
+        limit_req_zone $server_port zone=slow:32k rate=100r/s;
         codat_format small type=application/json
             \'{"key":"$codat_push_key","message":"$codat_message"}\';
         server {
             listen 127.0.0.1:{{port1}} http2;
             location = /hook { codat_webhook zone=codat;
                                codat_forward * /app/a; }
+            location /app/ { internal; proxy_pass http://app; }
         }',
     server => '
         location = /one { codat_webhook zone=codat; codat_forward * /app/a; }
@@ -51,6 +53,16 @@ my $oom = Oom->new(
         location = /nobody { codat_webhook zone=codat;
                              codat_forward * @nobody; }
         location @nobody { proxy_pass http://127.0.0.1:{{port2}}; }
+        location = /delayed { codat_webhook zone=codat;
+                              codat_forward * /slow/a;
+                              codat_forward * /slow/b optional; }
+        location /slow/ { limit_req zone=slow burst=1000;
+                          rewrite ^/slow(.*) /app$1 break;
+                          proxy_pass http://app; }
+        location = /late { codat_webhook zone=codat;
+                           codat_forward_timeout 3s;
+                           codat_forward * /app/a;
+                           codat_forward * /app/hang; }
         location = /static { codat_webhook zone=codat;
                              codat_forward * /nothing; }
         location = /nothing { return 204; }
@@ -76,6 +88,15 @@ $oom->webhook('of a body in a file', uri => '/file',
               forwards => ['/app/a', '/app/b']);
 $oom->webhook('to nobody', uri => '/nobody', good => 502);
 $oom->webhook('to a location that answers itself', uri => '/static');
+$oom->webhook('delayed by limit_req', uri => '/delayed',
+              forwards => ['/app/a'], optional => ['/app/b']);
+
+# the application never answers: the time is up 20 msec later
+$oom->webhook('late', uri => '/late', good => 504, forwards => ['/app/a'],
+              headers => sub {
+                  signed_headers($Oom::secret, $_[1], id => $_[0])
+                      . "X-Oom-Skip: 4000\n";
+              });
 $oom->webhook('over HTTP/2', send => \&Oom::request2, forwards => ['/app/a']);
 
 

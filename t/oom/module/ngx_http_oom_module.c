@@ -5,9 +5,10 @@
  * For tests only.  Arms the failure of an allocation, see ngx_oom.h.
  *
  * A request with the header "X-Oom: N" lets the N-th allocation from its
- * first phase until it is freed fail, "X-Oom: N+" all from the N-th on.  A
- * location with "oom;" ends that, says what happened, and takes commands as
- * arguments: "skip=MSEC", "reload=N".
+ * first phase until it is freed fail, "X-Oom: N+" all from the N-th on.  With
+ * "X-Oom-Skip: MSEC" the clock of timers jumps, a moment later.  A location
+ * with "oom;" ends that and says what happened; its argument "reload=N" is
+ * for "oom_conf".
  *
  * "oom_conf;" does so for the rest of the configuration.  With a number in
  * the environment variable OOM_CONF it reads that rest many times, each time
@@ -25,6 +26,10 @@
 
 #include <sys/mman.h>
 #include <sys/wait.h>
+
+
+/* msec after which the clock jumps */
+#define NGX_HTTP_OOM_MOMENT  20
 
 
 /* what master, workers, and processes of "oom_conf" share */
@@ -45,11 +50,18 @@ static void ngx_http_oom_conf_said(ngx_uint_t n, int status);
 static ngx_int_t ngx_http_oom_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_oom_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_oom_arm_handler(ngx_http_request_t *r);
+static ngx_str_t *ngx_http_oom_header(ngx_http_request_t *r,
+    const char *name);
+static void ngx_http_oom_skip_handler(ngx_event_t *ev);
 static ngx_int_t ngx_http_oom_handler(ngx_http_request_t *r);
 static void ngx_http_oom_cleanup(void *data);
 
 
 static ngx_http_oom_shared_t  *ngx_http_oom_shared;
+
+static ngx_msec_t              ngx_http_oom_msec;
+static ngx_event_t             ngx_http_oom_timer;
+static ngx_connection_t        ngx_http_oom_connection;
 
 
 static ngx_command_t  ngx_http_oom_commands[] = {
@@ -251,38 +263,34 @@ ngx_http_oom_arm_handler(ngx_http_request_t *r)
 {
     u_char              *last;
     ngx_int_t            n;
-    ngx_uint_t           i, lasting;
-    ngx_list_part_t     *part;
-    ngx_table_elt_t     *h;
+    ngx_str_t           *value;
+    ngx_uint_t           lasting;
     ngx_pool_cleanup_t  *cln;
 
-    part = &r->headers_in.headers.part;
-    h = part->elts;
+    value = ngx_http_oom_header(r, "X-Oom-Skip");
 
-    for (i = 0; /* void */ ; i++) {
+    if (value) {
+        n = ngx_atoi(value->data, value->len);
 
-        if (i >= part->nelts) {
+        ngx_http_oom_timer.handler = ngx_http_oom_skip_handler;
+        ngx_http_oom_timer.data = &ngx_http_oom_connection;
+        ngx_http_oom_timer.log = ngx_cycle->log;
 
-            if (part->next == NULL) {
-                return NGX_DECLINED;
-            }
+        ngx_http_oom_msec = (ngx_msec_t) n;
 
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        if (h[i].key.len == sizeof("X-Oom") - 1
-            && ngx_strcasecmp(h[i].key.data, (u_char *) "X-Oom") == 0)
-        {
-            break;
-        }
+        ngx_add_timer(&ngx_http_oom_timer, NGX_HTTP_OOM_MOMENT);
     }
 
-    last = h[i].value.data + h[i].value.len;
+    value = ngx_http_oom_header(r, "X-Oom");
+
+    if (value == NULL) {
+        return NGX_DECLINED;
+    }
+
+    last = value->data + value->len;
     lasting = (last[-1] == '+');
 
-    n = ngx_atoi(h[i].value.data, h[i].value.len - lasting);
+    n = ngx_atoi(value->data, value->len - lasting);
 
     cln = ngx_pool_cleanup_add(r->pool, 0);
     if (cln == NULL || n <= 0) {
@@ -294,6 +302,46 @@ ngx_http_oom_arm_handler(ngx_http_request_t *r)
     ngx_oom_arm((ngx_uint_t) n, lasting);
 
     return NGX_DECLINED;
+}
+
+
+static ngx_str_t *
+ngx_http_oom_header(ngx_http_request_t *r, const char *name)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    part = &r->headers_in.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+
+            if (part->next == NULL) {
+                return NULL;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (h[i].key.len == strlen(name)
+            && ngx_strncasecmp(h[i].key.data, (u_char *) name, h[i].key.len)
+               == 0)
+        {
+            return &h[i].value;
+        }
+    }
+}
+
+
+static void
+ngx_http_oom_skip_handler(ngx_event_t *ev)
+{
+    ngx_oom_skip(ngx_http_oom_msec);
 }
 
 
@@ -323,10 +371,6 @@ ngx_http_oom_handler(ngx_http_request_t *r)
 
     armed = ngx_oom.armed;
     ngx_oom_disarm();
-
-    if (ngx_http_arg(r, (u_char *) "skip", 4, &value) == NGX_OK) {
-        ngx_oom_skip((ngx_msec_t) ngx_atoi(value.data, value.len));
-    }
 
     if (ngx_http_oom_shared
         && ngx_http_arg(r, (u_char *) "reload", 6, &value) == NGX_OK)
