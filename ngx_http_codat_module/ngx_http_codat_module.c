@@ -198,6 +198,8 @@ ngx_http_codat_postconfiguration(ngx_conf_t *cf)
 
     ngx_http_codat_filter_init();
 
+    ngx_http_codat_variables_room(cf);
+
     cdmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_codat_module);
 
     if (!cdmcf->used) {

@@ -134,6 +134,19 @@ ngx_http_codat_variables_add_one(ngx_conf_t *cf, ngx_str_t *name,
 }
 
 
+void
+ngx_http_codat_variables_room(ngx_conf_t *cf)
+{
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    if (cmcf->variables_hash_bucket_size < 128) {
+        cmcf->variables_hash_bucket_size = 128;
+    }
+}
+
+
 ngx_int_t
 ngx_http_codat_variables_init(ngx_cycle_t *cycle)
 {

@@ -16,6 +16,13 @@
 /* Adds all variables; the module's preconfiguration. */
 ngx_int_t ngx_http_codat_variables_add(ngx_conf_t *cf);
 
+/*
+ * Widens the buckets of nginx's hash of variables; the module's
+ * postconfiguration.  In buckets of the default size our names, of which some
+ * fill one alone, may find no place, and nginx would warn of it.
+ */
+void ngx_http_codat_variables_room(ngx_conf_t *cf);
+
 /* Notes, once indices are settled, which variables are ours. */
 ngx_int_t ngx_http_codat_variables_init(ngx_cycle_t *cycle);
 

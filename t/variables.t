@@ -62,7 +62,7 @@ add_block_preprocessor(sub {
         unless ref $block->more_headers || $block->no_credential;
 
     $block->set_value('no_error_log', CORE::join("\n", '[alert]', '[crit]',
-        '[emerg]', 'count is zero', defined $block->errors ? () : '[error]'));
+        '[emerg]', 'count is zero', 'could not build', defined $block->errors ? () : '[error]'));
     $block->set_value('no_shutdown_error_log', "[alert]\nopen socket");
 });
 
@@ -609,3 +609,15 @@ sub {
                                   scalar $_->header('x-push')] } @_],
                           [['one', 'pk'], ['two', undef]], 'headers');
 }
+
+
+
+=== TEST 19: nginx finds room for their names in its hash
+--- http_config
+variables_hash_max_size 512;
+--- config
+location = /plain { return 200 "[$codat_company_id]"; }
+--- request
+GET /plain
+--- response_body chop
+[]
