@@ -11,18 +11,22 @@ use IO::Select ();
 use Test::More;
 use Time::HiRes qw(time sleep);
 
-my $http2 = `@{[$ENV{TEST_NGINX_BINARY} || 'nginx']} -V 2>&1`
-    =~ m{nginx/1\.(\d+)\.(\d+).*--with-http_v2_module}s
-    && ($1 < 25 || ($1 == 25 && $2 < 1)) && `nghttp --version 2>&1`;
+my $version = `@{[$ENV{TEST_NGINX_BINARY} || 'nginx']} -V 2>&1`;
+my $http2 = $version =~ /--with-http_v2_module/ && `nghttp --version 2>&1`;
+
+# "http2" moved out of "listen" in 1.25.1
+
+my ($major, $minor, $patch) = $version =~ m{nginx/(\d+)\.(\d+)\.(\d+)};
+my $new = $major * 1e6 + $minor * 1e3 + $patch >= 1_025_001;
 
 my $nginx = CodatTest::Nginx->new(
     workers => 2, level => 'info', worker_connections => 512,
     listen => ['127.0.0.1:{{port}} reuseport',
-               $http2 ? '127.0.0.1:{{port2}} http2' : ()],
+               $http2 ? '127.0.0.1:{{port2}}' . ($new ? '' : ' http2') : ()],
     conf => {
         http => 'codat_zone zone=codat:4m; codat_credential bearer sesame;
                  codat_zone zone=other:1m;',
-        server => <<'EOC' })->start;
+        server => ($http2 && $new ? 'http2 on;' : '') . <<'EOC' })->start;
             location = /hook  { codat_webhook zone=codat; }
             location = /other { codat_webhook zone=other; }
             location /codat/  { codat_status zone=codat; }
