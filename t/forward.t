@@ -236,10 +236,9 @@ CORE::join '', signed_headers($::secret, $::payload, id => 'msg_4'),
 sub {
     my $request = shift;
     Test::More::is($request->{method}, 'POST', 'POST, though it was PUT');
-    Test::More::is_deeply([map { lc $_->[0] } CORE::sort
-                           { lc $a->[0] cmp lc $b->[0] }
-                           @{$request->{headers}}],
-        [qw(connection content-length content-type host webhook-id)],
+    Test::More::like(CORE::join(' ', CORE::sort map { lc $_->[0] }
+                                @{$request->{headers}}),
+        qr/^(connection )?content-length content-type host webhook-id$/,
         'no header but these, each once');
     Test::More::is($request->header('webhook-id'), 'msg_4', 'webhook-id');
     Test::More::is($request->header('content-type'),
