@@ -147,11 +147,11 @@ subtest 'the newest are there, the oldest are not' => sub {
                 == 200
         } grep { $_ % 10 } 1 .. $each;
 
-        # one of them may have ended before the other
+        # one of them may have ended long before the other
 
         $total += @known;
-        is($known[-1], $each - 1, "client $number: the last one is known")
-            or next;
+        next if !@known;
+        is($known[-1], $each - 1, "client $number: the last one is known");
         cmp_ok($known[0], '>', $each / 2, "the first that is: $known[0]");
 
         my @between = grep { $_ % 10 } $known[0] .. $known[-1];
