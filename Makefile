@@ -13,6 +13,7 @@ NGINX_BINARY ?= nginx
 NGINX_SRC    ?= /usr/share/nginx/src
 TESTS        ?= $(sort $(wildcard t/*.t))
 JOBS         ?= $(shell nproc)
+MATRIX       ?= bookworm trixie sid
 
 dir    := $(abspath $(BUILD))
 module := $(dir)/ngx_http_codat_module.so
@@ -20,6 +21,7 @@ files  := $(sort $(wildcard ngx_http_codat_module/*.[ch]))
 
 .PHONY: all help deps deps-test deps-check install unit test demo asan bench \
         soak warnings clean FORCE
+.PHONY: matrix conformance deb deb-test
 
 
 all: $(module)  ## build/ngx_http_codat_module.so (the default)
@@ -77,6 +79,23 @@ soak:           ## many webhooks while workers are killed; SOAK_MESSAGES=300000
 warnings: $(dir)/Makefile  ## compile with gcc and clang, many warnings
 	@t/tools/warnings $(dir)
 
+matrix:         ## t/*.t with the nginx of MATRIX="bookworm trixie sid"
+	@t/tools/deps install build test
+	@t/tools/matrix $(MATRIX)
+
+conformance:    ## nginx's own tests with and without, NGINX_TESTS=checkout
+	@if [ -n "$$NGINX_TESTS" ]; then t/tools/deps install build conformance; \
+	    $(MAKE) all; fi
+	@MODULE=$(module) t/tools/conformance $(CONFORMANCE)
+
+deb:            ## build/deb/libnginx-mod-http-codat_*.deb, and lintian
+	@t/tools/deps install build deb
+	@t/tools/deb $(dir)/deb
+
+deb-test:       ## install it on a clean Debian, try, purge; needs root
+	@t/tools/deps install deb_test
+	@t/tools/deb-test $(dir)/deb
+
 clean:          ## remove what was built (keeps what was fetched)
 	rm -rf $(addprefix $(dir)/,addon src asan unit demo *.so *.o *.c *.h \
 	    Makefile autoconf.err configure.log configured) t/servroot*
@@ -89,6 +108,10 @@ clean:          ## remove what was built (keeps what was fetched)
 #   TESTS="t/x.t ..."                           which tests to run
 #   DESTDIR=                                    for install
 #   DEMO_ONCE=1                                 demo stops by itself
+#   MATRIX="bookworm trixie sid"                Debian suites for matrix
+#   MATRIX_BUILDS="dynamic static"              how matrix builds
+#   NGINX_TESTS=                                checkout of nginx-tests
+#   CONFORMANCE="proxy.t ..."                   which of its tests, else all
 
 
 $(module): FORCE $(dir)/Makefile
@@ -106,5 +129,6 @@ $(dir)/configured: FORCE
 	if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 export NGINX_SRC NGINX_BINARY EXTRA_CFLAGS EXTRA_LDFLAGS JOBS DEMO_ONCE
+export MATRIX_BUILDS NGINX_TESTS
 
 FORCE:
