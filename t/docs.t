@@ -432,6 +432,37 @@ subtest 'every nginx block passes nginx -t' => sub {
 };
 
 
+subtest 'no configuration hides in other blocks' => sub {
+    for my $name (sort keys %page) {
+        my %odd;
+
+        while ($page{$name} =~ /^```([^\n]*)\n(.*?)^```$/msg) {
+            my ($kind, $text) = ($1, $2);
+            next if $kind =~ /^nginx/;
+            $odd{$1} = 1 while $text =~ /^(\s*codat_\w+\s[^\n]*;)\s*$/mg;
+        }
+
+        is(join("\n", sort keys %odd), '', $name);
+    }
+};
+
+
+# (docs/examples/demo.conf is a whole nginx.conf too: t/demo.t runs it)
+
+subtest 'the configuration of README.md passes nginx -t' => sub {
+    my @block = slurp("$top/README.md") =~ /^```nginx\n(.*?)^```$/msg;
+    is(scalar @block, 1, 'there is one');
+
+    my ($load, $http) = $block[0] =~ /\A(load_module .*;\n)\nhttp \{\n(.*)^\}\n\z/ms;
+    is($load, "load_module modules/ngx_http_codat_module.so;\n",
+       'it loads the module');
+
+    my ($ok, $said) = prepare($http // 'nothing;', secrets =>
+                              { '../codat.secret' => "$secret\n" })->check;
+    ok($ok, 'nginx -t') or diag($said);
+};
+
+
 # without comments, and however it is set
 
 sub squeezed {
@@ -611,6 +642,47 @@ subtest 'variables' => sub {
              qr/^\| \Q$key\E.* \| `\$codat_$field->{variable}` \|/m,
              "$field->{variable} in events.md");
     }
+
+    my ($section) = $page{'events.md'} =~ /^## Fields\n(.*?)(?=^## )/ms;
+    my @odd = grep { !$known{$_} && $_ ne 'codat_tag_NAME' }
+        $section =~ /^\| .*? \| `\$(codat_\w+)` \|/mg;
+    is("@odd", '', 'and no others');
+};
+
+
+# "id" is not always what a row is known by
+
+subtest 'members of the status API' => sub {
+    my %columns = $code{'ngx_codat_columns.c'}
+        =~ /ngx_codat_columns_(\w+)\[\] = \{(.*?)ngx_codat_column_end/gs;
+    is(join(' ', sort keys %columns), 'client company connection dataset push',
+       'the catalogue was read');
+
+    for my $kind (sort keys %columns) {
+        my @keys = $columns{$kind} =~ /ngx_string\("(\w+)"\)/g;
+        my ($known, $says) = $page{'state.md'}
+            =~ /^\| $kind \| (.*?) \| (.*) \|$/m;
+        my %documented = map { $_ => 1 } ($known // '') =~ /`(\w+)`/g,
+            ($says // '') =~ /`(\w+)`/g;
+        $documented{id} = 1 if $known =~ /\bid\b|`clientId`/;
+        delete $documented{clientId};
+
+        is(join(' ', sort keys %documented), join(' ', sort @keys),
+           "$kind: in state.md");
+
+        my @missing = grep { $page{'status-api.md'} !~ /[`"]$_[`"]/ } @keys;
+        is("@missing", '', "$kind: in status-api.md");
+    }
+
+    my ($overview) = $page{'status-api.md'} =~ /^## Overview\n(.*?)(?=^## )/ms;
+    my %keys = map { $_ => 1 } map { /\\"(\w+)\\":/g, /states\(p, "(\w+)"/g }
+        $code{'ngx_http_codat_overview.c'};
+    cmp_ok(scalar keys %keys, '>=', 12, 'members of the overview were read');
+    my @missing = grep { $overview !~ /[`"]$_[`"]/ } sort keys %keys;
+    is("@missing", '', 'members of the overview and of health');
+    my @odd = grep { !$keys{$_} }
+        map { /`(\w+)`/g } $overview =~ /^\| (`.*?) \|/mg;
+    is("@odd", '', 'and no others');
 };
 
 
@@ -657,6 +729,12 @@ subtest 'problem codes' => sub {
         =~ /^## Problem codes\n(.*?)(?=^## )/ms;
     is(join(' ', sort $list =~ /^### (.*)$/mg),
        join(' ', sort keys %status), 'no others have a section');
+
+    for my $name (qw(webhook.md status-api.md)) {
+        my %odd = $page{$name} =~ /^\| `(\w+)` \| (\d\d\d) \|/mg;
+        delete @odd{grep { ($status{$_} // '') eq $odd{$_} } keys %odd};
+        is(join(' ', sort keys %odd), '', "no others are in $name");
+    }
 };
 
 
@@ -675,6 +753,18 @@ subtest 'quoted messages are those of the code' => sub {
             isnt(index($literals, $part), -1, $part);
         }
     }
+};
+
+
+subtest 'the manual page of codat-send has its options' => sub {
+    my $help = `$^X $top/tools/codat-send --help`;
+    my $manual = slurp("$top/debian/codat-send.1") =~ s/\\-/-/gr;
+    my ($has, $should) = map {
+        my %option = map { $_ => 1 } /--[a-z][a-z-]+/g;
+        join(' ', sort keys %option);
+    } $manual, $help;
+
+    is($has, $should, 'these and no others');
 };
 
 

@@ -31,6 +31,7 @@ my $application = "location /app/ { internal;
 my %auth = (Authorization => 'Bearer sesame',
             'Content-Type' => 'application/json');
 my $id = 0;
+my %labels;     # metric => "a b": labels that pages had, but for "zone"
 
 
 sub start {
@@ -69,6 +70,13 @@ sub page {
 
     is($response->status, 200, 'a page');
     is_deeply($page->errors, [], 'nothing wrong with it');
+
+    for my $name (keys %{$page->types}) {
+        my $series = "$name" . ($page->types->{$name} eq 'histogram'
+                                ? '_sum' : '');
+        my @names = grep { $_ ne 'zone' } $page->labels($series);
+        $labels{$name} = "@names" if $page->series($series);
+    }
 
     return $page;
 }
@@ -590,6 +598,16 @@ subtest 'compressed as text/plain' => sub {
        'text/plain; version=0.0.4; charset=utf-8', 'media type');
 
     finish($nginx);
+};
+
+
+subtest 'labels are those of the documentation' => sub {
+    open(my $fh, '<', "$top/docs/metrics.md") or die $!;
+    my %row = do { local $/; <$fh> }
+        =~ /^\| `(codat_\w+)` \| \w+ \| (.*?) ?\|/mg;
+    $_ = join(' ', sort /`(\w+)`/g) for values %row;
+
+    is_deeply(\%labels, \%row, 'of every metric');
 };
 
 
