@@ -74,9 +74,10 @@ function done(summary, latency, requests)
 
     io.write(string.format(
         '\nresult: {"requests":%d,"microseconds":%d,"p50":%.3f,"p99":%.3f,'
+        .. '"p999":%.3f,'
         .. '"errors":{"connect":%d,"read":%d,"write":%d,"timeout":%d,'
         .. '"status":%d}}\n',
         summary.requests, summary.duration, latency:percentile(50) / 1000,
-        latency:percentile(99) / 1000, e.connect, e.read, e.write, e.timeout,
-        e.status))
+        latency:percentile(99) / 1000, latency:percentile(99.9) / 1000,
+        e.connect, e.read, e.write, e.timeout, e.status))
 end
