@@ -23,13 +23,13 @@ sub measure {
 
     my $name = "$pair $side->{name}";
     my $messages = Bench::Messages::of($side->{kind},
-                                       $set{seconds} + 2 * $set{warmup} + 5);
+                                       $set{seconds} + 10);
     my $server = $side->{peer} ? Bench::Peers::start($side->{peer})
         : Bench::Server::start(%$side, name => $name);
 
-    my $total = $set{seconds} + $set{warmup};
-    my $warm = int($messages->{n} * $set{warmup} / $total);
-    wrk($server, $side, $messages, 0, $warm, $set{warmup});
+    my $warmup = $side->{warmup} // $set{warmup};
+    my $warm = int($messages->{n} * $warmup / ($set{seconds} + $warmup));
+    wrk($server, $side, $messages, 0, $warm, $warmup);
 
     my $before = Bench::Server::cpu($server);
     my $r = wrk($server, $side, $messages, $warm, $messages->{n} - $warm - 1,
@@ -95,7 +95,7 @@ sub wrk {
         slurp("$server->{prefix}/error.log") =~ s/(?<=\n)(?=(.*\n){20}).*//sr
         if @bad;
 
-    return { requests => $r->{requests}, map({ $_ => $r->{$_} } qw(p50 p99 p999)),
+    return { (map { $_ => $r->{$_} } qw(requests p50 p99 p999)),
              rps => $r->{requests} * 1e6 / $r->{microseconds} };
 }
 

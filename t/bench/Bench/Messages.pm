@@ -27,9 +27,9 @@ use constant {
 # "rate": more than that in a second, no receiver takes
 my %KIND = (
     signed => { event => 'invoices.write.successful' },
-    '16k' => { event => 'invoices.write.successful', lines => 48,
+    '16k' => { event => 'invoices.write.successful', lines => 53,
                rate => 15_000 },
-    '256k' => { event => 'invoices.write.successful', lines => 825,
+    '256k' => { event => 'invoices.write.successful', lines => 908,
                 rate => 1_500 },
     basic => { event => 'invoices.write.successful', basic => 1 },
     legacy => { event => 'PushOperationStatusChanged', basic => 1 },

@@ -7,6 +7,7 @@ package Bench::Pairs;
 #     conf       what nginx has in the location, and load: modules
 #     peer       or another server (Bench::Peers)
 #     measure    or something else than requests
+#     warmup     seconds of load before it is measured; default: 1
 #     repeat     messages may be sent twice
 #     expect     status and text for a message that came before, and a new one
 #     against    the side of which it is shown how it compares; default: the
@@ -111,7 +112,8 @@ our %PAIRS = (
         text => 'signed, no forward / other servers that do the same',
         kind => 'signed',
         sides => [{ %module, conf => $signed },
-                  map { { name => $_, peer => $_, expect => $module{expect} } }
+                  map { { name => $_, peer => $_, expect => $module{expect},
+                          warmup => 2 } }
                       qw(lua njs fastify express go)],
         goals => [['cpu', 'module', 'lua', '<=', 1 / 2.7],
                   ['rps', 'module', 'fastify', '>=', 6],

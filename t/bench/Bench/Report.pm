@@ -11,7 +11,7 @@ use Bench::Common qw($top %set slurp spew summary);
 use Bench::Pairs qw(%PAIRS @ORDER);
 
 my %UNIT = (cpu => 'CPU', rps => 'requests/s', rss => 'MiB', bytes => 'bytes',
-            growth => 'growth of CPU with the body');
+            growth => 'CPU of each KB more');
 
 
 # report($result): prints it, adds medians to it, writes it
@@ -22,13 +22,15 @@ sub report {
     print "\nmedians [quartiles]; MiB are of all processes under load\n";
 
     # pairs that were measured with several numbers of workers stand together
+    my $pairs = $result->{pairs};
     my @keys = map { my $name = $_;
-        sort grep { $result->{pairs}{$_}{name} eq $name }
-            keys %{$result->{pairs}} } @ORDER;
+                     sort grep { $pairs->{$_}{name} eq $name } keys %$pairs }
+        @ORDER;
 
     for my $key (@keys) {
-        $key =~ /^memory/ ? memory($result->{pairs}{$key})
-                          : table($result->{pairs}{$key}, $key);
+        medians($pairs->{$key});
+        $pairs->{$key}{name} eq 'memory' ? memory($pairs->{$key})
+                                         : table($pairs->{$key}, $key);
     }
 
     goals($result, @keys);
@@ -73,6 +75,18 @@ sub sides {
 }
 
 
+sub medians {
+    my ($pair) = @_;
+
+    for my $s (values %{$pair->{sides}}) {
+        for my $figure (grep { $_ ne 'requests' } keys %{$s->{rounds}[0]}) {
+            $s->{median}{$figure} =
+                summary(map { $_->{$figure} } @{$s->{rounds}});
+        }
+    }
+}
+
+
 sub table {
     my ($pair, $key) = @_;
 
@@ -91,18 +105,10 @@ sub table {
 
     for my $side (@sides) {
         my $s = $pair->{sides}{$side->{name}};
-        my $median = $s->{median} = {};
-
-        for my $figure (grep { $_ ne 'requests' } keys %{$s->{rounds}[0]}) {
-            $median->{$figure} =
-                summary(map { $_->{$figure} } @{$s->{rounds}});
-        }
-
         my $against = $side->{against} // $first;
         $against = '' if $side->{name} =~ /^module/;
-        $s->{ratio} = { map { $_ => ratio($pair, $_, $against,
-                                          $side->{name}) } qw(cpu rps) }
-            if $against;
+        $s->{ratio}{$_} = ratio($pair, $_, $against, $side->{name})
+            for $against ? qw(cpu rps) : ();
 
         line($side->{name}, $s);
     }
@@ -134,14 +140,6 @@ sub line {
 
 sub memory {
     my ($pair) = @_;
-
-    for my $side (sides($pair)) {
-        my $s = $pair->{sides}{$side->{name}};
-        for my $figure (keys %{$s->{rounds}[0]}) {
-            $s->{median}{$figure} =
-                summary(map { $_->{$figure} } @{$s->{rounds}});
-        }
-    }
 
     my %is = map { $_ => $pair->{sides}{$_}{median} } keys %{$pair->{sides}};
     print "\nmemory\n";

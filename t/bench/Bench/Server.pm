@@ -81,7 +81,7 @@ sub application {
 sub start {
     my (%o) = @_;
 
-    my $prefix = dir() . '/' . $o{name} =~ tr/ /-/r;
+    my $prefix = dir() . '/' . $o{name} =~ tr/ :/--/r;
     remove_tree($prefix);
     make_path("$prefix/temp");
     spew("$prefix/secret", Bench::Messages::secret_text() . "\n");
