@@ -48,7 +48,7 @@ unit:           ## unit tests of the parts that need no running nginx
 	@t/unit/run $(dir)/unit
 
 test:           ## everything, from nothing: packages, build, unit, t/*.t
-	@t/tools/deps install build test
+	@t/tools/deps install build test bench
 	@$(MAKE) all
 	@$(MAKE) unit
 	@MODULE=$(module) t/tools/prove $(TESTS)
@@ -63,8 +63,8 @@ asan:           ## t/*.t under AddressSanitizer and UBSan; needs nginx sources
 	@t/tools/build-asan $(dir)/asan
 	@t/tools/run-asan $(dir)/asan/nginx $(TESTS)
 
-bench:          ## CPU of webhooks, tables and lists; times of the lock
-	@t/tools/deps install build bench
+bench:          ## the cost of a webhook, beside other servers; of tables, lock
+	@t/tools/deps install build bench count
 	@$(MAKE) all
 	@MODULE=$(module) t/bench/run
 	@BUILD=$(dir) t/bench/zone

@@ -27,9 +27,9 @@ sub measure {
     my $server = $side->{peer} ? Bench::Peers::start($side->{peer})
         : Bench::Server::start(%$side, name => $name);
 
-    my $warmup = $side->{warmup} // $set{warmup};
+    my $warmup = $set{warmup} * ($side->{warmup} // 1);
     my $warm = int($messages->{n} * $warmup / ($set{seconds} + $warmup));
-    wrk($server, $side, $messages, 0, $warm, $warmup);
+    wrk($server, $side, $messages, 0, $warm, $warmup) if $warmup;
 
     my $before = Bench::Server::cpu($server);
     my $r = wrk($server, $side, $messages, $warm, $messages->{n} - $warm - 1,

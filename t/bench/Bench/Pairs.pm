@@ -7,7 +7,7 @@ package Bench::Pairs;
 #     conf       what nginx has in the location, and load: modules
 #     peer       or another server (Bench::Peers)
 #     measure    or something else than requests
-#     warmup     seconds of load before it is measured; default: 1
+#     warmup     how much longer than others it is warmed up
 #     repeat     messages may be sent twice
 #     expect     status and text for a message that came before, and a new one
 #     against    the side of which it is shown how it compares; default: the
