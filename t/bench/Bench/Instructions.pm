@@ -9,14 +9,24 @@ use warnings;
 use Bench::Common qw($top $out %set slurp);
 use Bench::Memory ();
 use Bench::Messages ();
+use Bench::Peers ();
 use Bench::Server ();
 
 use constant { WARM => 200, COUNTED => 1000 };
 
 
 sub possible {
-    return 0 == system('sh', '-c', 'command -v valgrind callgrind_control '
-                       . 'callgrind_annotate > /dev/null');
+    return 0 == system('sh', '-c', 'command -v valgrind vgdb > /dev/null');
+}
+
+
+# of nginx only, and by way of a connection without TLS
+
+sub countable {
+    my ($side) = @_;
+
+    return !$side->{measure} && !$side->{tls}
+        && (!$side->{peer} || Bench::Peers::is_nginx($side->{peer}));
 }
 
 
@@ -30,9 +40,10 @@ sub count {
 
     my $messages = Bench::Messages::make($side->{kind}, WARM + COUNTED,
                                          'counted');
-    my $server = Bench::Server::start(%$side, name => "count $side->{name}",
-        wrap => ['valgrind', '--quiet', '--tool=callgrind',
-                 '--instr-atstart=no', "--callgrind-out-file=$file"]);
+    my @wrap = (wrap => ['valgrind', '--quiet', '--tool=callgrind',
+        '--instr-atstart=no', "--callgrind-out-file=$file"]);
+    my $server = $side->{peer} ? Bench::Peers::start($side->{peer}, @wrap)
+        : Bench::Server::start(%$side, @wrap, name => "count $side->{name}");
 
     for my $i (1 .. WARM + COUNTED) {
         control($server, 'on') if $i == WARM + 1;
@@ -45,7 +56,7 @@ sub count {
     my $complaint = Bench::Server::stop($server);
     die "bench: $pair $side->{name}: $complaint\n" if $complaint;
 
-    my ($total) = slurp($file) =~ /^(?:summary|totals): (\d+)/m
+    my ($total) = slurp($file) =~ /^totals: (\d+)/m
         or die "bench: callgrind has counted nothing\n";
 
     return $total / COUNTED;
@@ -59,11 +70,14 @@ sub file {
 }
 
 
+# callgrind_control asks every process that runs under valgrind; this does not
+
 sub control {
     my ($server, $what) = @_;
 
-    system("callgrind_control -i $what $server->{pid} > /dev/null 2>&1") == 0
-        or die "bench: callgrind_control failed\n";
+    system('sh', '-c', 'exec vgdb --wait=20 --pid="$0" instrumentation "$1" '
+           . '> /dev/null 2>&1', $server->{pid}, $what) == 0
+        or die "bench: vgdb failed\n";
 }
 
 

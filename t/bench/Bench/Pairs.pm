@@ -115,6 +115,7 @@ our %PAIRS = (
                   map { { name => $_, peer => $_, expect => $module{expect},
                           warmup => 2 } }
                       qw(lua njs fastify express go)],
+        instructions => 1,
         goals => [['cpu', 'module', 'lua', '<=', 1 / 2.7],
                   ['rps', 'module', 'fastify', '>=', 6],
                   ['rps', 'module', 'express', '>=', 15]],

@@ -15,17 +15,14 @@ use Bench::Server ();
 
 my $peers = "$top/t/bench/peers";
 
-# packages: a set of t/tools/deps; lacks: what it cannot do
+# packages: a set of t/tools/deps; load: modules of nginx; lacks: what it
+# cannot do
 my %PEERS = (
     lua => {
-        packages => 'lua',
-        start => sub {
-            nginx('lua', qw(ndk_http_module ngx_http_lua_module))
-        },
+        packages => 'lua', load => [qw(ndk_http_module ngx_http_lua_module)],
     },
     njs => {
-        packages => 'njs',
-        start => sub { nginx('njs', 'ngx_http_js_module') },
+        packages => 'njs', load => ['ngx_http_js_module'],
         lacks => 'before 0.8.0 it has no shared dictionary, so it remembers '
             . 'neither messages nor pushes',
     },
@@ -48,7 +45,16 @@ sub names { return sort keys %PEERS }
 
 sub lacks { return $PEERS{$_[0]}{lacks} }
 
-sub start { return $PEERS{$_[0]}{start}->() }
+sub is_nginx { return $PEERS{$_[0]}{load} ? 1 : 0 }
+
+
+# start($name, wrap => [...]), as in Bench::Server
+
+sub start {
+    my ($name, %o) = @_;
+
+    return is_nginx($name) ? nginx($name, %o) : $PEERS{$name}{start}->();
+}
 
 
 # prepare($name): nothing, or why it cannot be measured
@@ -85,14 +91,15 @@ sub run {
 # --- each of them ----------------------------------------------------------
 
 sub nginx {
-    my ($name, @modules) = @_;
+    my ($name, %o) = @_;
 
-    for (@modules) {
+    my $load = $PEERS{$name}{load};
+    for (@$load) {
         my $path = Bench::Server::installed($_);
         die "there is no $path\n" unless -f $path;
     }
 
-    return Bench::Server::start(name => "peer $name", load => \@modules,
+    return Bench::Server::start(%o, name => "peer $name", load => $load,
         files => "$peers/$name", http => slurp("$peers/$name/http.conf"),
         conf => slurp("$peers/$name/location.conf"));
 }
