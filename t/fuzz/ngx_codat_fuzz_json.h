@@ -46,5 +46,12 @@ json_t *ngx_codat_fuzz_json_member(const json_t *object, const char *name,
  */
 json_t *ngx_codat_fuzz_json_ours(ngx_pool_t *pool, const ngx_str_t *text);
 
+/*
+ * 1 if the string is that text; what is not UTF-8, as headers may be, has
+ * become U+FFFD.
+ */
+ngx_uint_t ngx_codat_fuzz_json_is(const json_t *string,
+    const ngx_str_t *text);
+
 
 #endif /* _NGX_CODAT_FUZZ_JSON_H_INCLUDED_ */
