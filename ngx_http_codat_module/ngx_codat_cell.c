@@ -16,16 +16,22 @@
 
 static ngx_codat_row_t *ngx_codat_cell_near(ngx_codat_zone_sh_t *sh,
     uint32_t index);
-static uint32_t ngx_codat_cell_take(ngx_codat_zone_sh_t *sh);
+static ngx_uint_t ngx_codat_cell_fits(const ngx_codat_row_t *row,
+    size_t len);
+static void ngx_codat_cell_overwrite(ngx_codat_zone_sh_t *sh,
+    ngx_codat_row_t *row, ngx_codat_value_t value,
+    const ngx_codat_prefix_t *prefix, const u_char *p);
 static uint32_t ngx_codat_cell_chain(ngx_codat_zone_sh_t *sh,
     const ngx_codat_prefix_t *prefix, const u_char *p, size_t len);
-static void ngx_codat_cell_unchain(ngx_codat_zone_sh_t *sh,
+static void ngx_codat_cell_unchain(ngx_codat_zone_sh_t *sh, uint32_t row,
     ngx_codat_value_t value);
 static void ngx_codat_cell_dequeue(ngx_codat_zone_sh_t *sh,
     ngx_codat_row_t *row);
 static void ngx_codat_cell_delist(ngx_codat_zone_sh_t *sh,
     ngx_codat_row_t *row);
 static void ngx_codat_cell_leave(ngx_codat_zone_sh_t *sh,
+    ngx_codat_row_t *row);
+static void ngx_codat_cell_index_new(ngx_codat_zone_sh_t *sh,
     ngx_codat_row_t *row);
 static void ngx_codat_cell_unindex(ngx_codat_zone_sh_t *sh,
     ngx_codat_row_t *row);
@@ -46,13 +52,6 @@ ngx_codat_row_t *
 ngx_codat_cell_row(ngx_codat_zone_sh_t *sh, uint32_t index)
 {
     return index == NGX_CODAT_ZONE_NONE ? NULL : &sh->cells[index];
-}
-
-
-uint32_t
-ngx_codat_cell_room(ngx_codat_zone_sh_t *sh)
-{
-    return sh->nfree + (sh->ncells - sh->fresh);
 }
 
 
@@ -97,13 +96,20 @@ ngx_codat_cell_fetch(ngx_codat_zone_sh_t *sh, const uint32_t *hashes,
 
     n = ngx_min(n, NGX_CODAT_CELL_FETCH);
 
+    for (i = 0; i < NGX_CODAT_ZONE_RUN; i++) {
+        (void) ngx_codat_cell_near(sh, sh->free[i]);
+    }
+
     for (i = 0; i < n; i++) {
         bucket[i] = &sh->buckets[(hashes[i] >> 1) & sh->mask];
-        group[i] = &sh->groups[(groups[i] >> 1) & sh->groups_mask];
 
         ngx_codat_cell_prefetch(bucket[i]);
 
-        if (groups[i]) {
+        group[i] = NULL;
+
+        if (groups && groups[i]) {
+            group[i] = &sh->groups[(groups[i] >> 1) & sh->groups_mask];
+
             ngx_codat_cell_prefetch(group[i]);
         }
     }
@@ -111,7 +117,7 @@ ngx_codat_cell_fetch(ngx_codat_zone_sh_t *sh, const uint32_t *hashes,
     for (i = 0; i < n; i++) {
         (void) ngx_codat_cell_near(sh, *bucket[i]);
 
-        if (groups[i]) {
+        if (group[i]) {
             (void) ngx_codat_cell_near(sh, *group[i]);
         }
     }
@@ -129,8 +135,31 @@ ngx_codat_cell_fetch(ngx_codat_zone_sh_t *sh, const uint32_t *hashes,
 
         if (row->kind != NGX_CODAT_ROW_DELIVERY) {
             (void) ngx_codat_cell_near(sh, row->u.record.value.part.data);
+            (void) ngx_codat_cell_near(sh, row->u.record.value.part.data + 1);
         }
     }
+}
+
+
+void
+ngx_codat_cell_fetch_bucket(ngx_codat_zone_sh_t *sh,
+    const ngx_codat_row_t *row)
+{
+    ngx_codat_cell_prefetch(&sh->buckets[(ngx_codat_cell_hash(sh, row->kind,
+                                                              row->key)
+                                          >> 1)
+                                         & sh->mask]);
+}
+
+
+/* most records lie right behind their row */
+
+void
+ngx_codat_cell_fetch_row(ngx_codat_zone_sh_t *sh, uint32_t index)
+{
+    (void) ngx_codat_cell_near(sh, index);
+    (void) ngx_codat_cell_near(sh, index + 1);
+    (void) ngx_codat_cell_near(sh, index + 2);
 }
 
 
@@ -161,6 +190,10 @@ ngx_codat_cell_find_locked(ngx_codat_zone_sh_t *sh, ngx_uint_t kind,
     {
         row = &sh->cells[i];
 
+        if (kind != NGX_CODAT_ROW_DELIVERY) {
+            ngx_codat_cell_fetch_row(sh, i);
+        }
+
         if (row->kind == kind
             && ngx_memcmp(row->key, key, NGX_CODAT_ZONE_KEY_LEN) == 0)
         {
@@ -174,15 +207,19 @@ ngx_codat_cell_find_locked(ngx_codat_zone_sh_t *sh, ngx_uint_t kind,
 
 ngx_codat_row_t *
 ngx_codat_cell_insert_locked(ngx_codat_zone_sh_t *sh, ngx_uint_t kind,
-    ngx_uint_t queue, const u_char *key, uint32_t now)
+    ngx_uint_t queue, const u_char *key, ngx_uint_t cells, uint32_t now)
 {
     uint32_t          i;
     ngx_codat_row_t  *row;
 
-    i = ngx_codat_cell_take(sh);
+    i = ngx_codat_run_take_locked(sh, &cells);
 
     if (i == NGX_CODAT_ZONE_NONE) {
         return NULL;
+    }
+
+    if (cells > 1) {
+        ngx_codat_run_free_locked(sh, i + 1, cells - 1);
     }
 
     row = &sh->cells[i];
@@ -205,7 +242,7 @@ ngx_codat_cell_insert_locked(ngx_codat_zone_sh_t *sh, ngx_uint_t kind,
 
     row->kind = (uint8_t) kind;
 
-    ngx_codat_cell_index_row(sh, row);
+    ngx_codat_cell_index_new(sh, row);
     ngx_codat_cell_enqueue(sh, row);
     ngx_codat_cell_enlist(sh, row);
 
@@ -216,18 +253,23 @@ ngx_codat_cell_insert_locked(ngx_codat_zone_sh_t *sh, ngx_uint_t kind,
 void
 ngx_codat_cell_drop_locked(ngx_codat_zone_sh_t *sh, ngx_codat_row_t *row)
 {
+    ngx_codat_value_t  value;
+
     ngx_codat_cell_unindex(sh, row);
     ngx_codat_cell_dequeue(sh, row);
     ngx_codat_cell_delist(sh, row);
     ngx_codat_cell_leave(sh, row);
 
+    value.word = 0;
+    value.part.data = NGX_CODAT_ZONE_NONE;
+
     if (row->kind != NGX_CODAT_ROW_DELIVERY
         && row->kind != NGX_CODAT_ROW_LINK)
     {
-        ngx_codat_cell_unchain(sh, row->u.record.value);
+        value = row->u.record.value;
     }
 
-    ngx_codat_cell_free(sh, ngx_codat_cell_index(sh, row));
+    ngx_codat_cell_unchain(sh, ngx_codat_cell_index(sh, row), value);
 }
 
 
@@ -254,11 +296,13 @@ ngx_codat_cell_write_locked(ngx_codat_zone_sh_t *sh, ngx_codat_row_t *row,
     ngx_codat_value_t value, uint32_t group, const u_char *p)
 {
     uint32_t            cells;
-    ngx_uint_t          moved;
+    ngx_uint_t          moved, fits;
     ngx_codat_value_t   old;
     ngx_codat_prefix_t  prefix;
 
-    if (ngx_codat_cell_room(sh) < ngx_codat_cell_need(value.part.len)) {
+    fits = ngx_codat_cell_fits(row, value.part.len);
+
+    if (ngx_codat_run_room(sh) < ngx_codat_cell_more(row, value.part.len)) {
         return NGX_DECLINED;
     }
 
@@ -273,7 +317,10 @@ ngx_codat_cell_write_locked(ngx_codat_zone_sh_t *sh, ngx_codat_row_t *row,
         prefix.stamp = ++sh->stamp;
     }
 
-    value.part.data = ngx_codat_cell_chain(sh, &prefix, p, value.part.len);
+    if (!fits) {
+        value.part.data = ngx_codat_cell_chain(sh, &prefix, p,
+                                               value.part.len);
+    }
 
     cells = sh->cells_of[row->queue] - (uint32_t) ngx_codat_cell_count(row);
 
@@ -285,11 +332,16 @@ ngx_codat_cell_write_locked(ngx_codat_zone_sh_t *sh, ngx_codat_row_t *row,
         ngx_codat_cell_leave(sh, row);
     }
 
-    ngx_memory_barrier();
+    if (fits) {
+        ngx_codat_cell_overwrite(sh, row, value, &prefix, p);
 
-    row->u.record.value = value;
+    } else {
+        ngx_memory_barrier();
 
-    ngx_memory_barrier();
+        row->u.record.value = value;
+
+        ngx_memory_barrier();
+    }
 
     sh->cells_of[row->queue] = cells + (uint32_t) ngx_codat_cell_count(row);
 
@@ -299,9 +351,98 @@ ngx_codat_cell_write_locked(ngx_codat_zone_sh_t *sh, ngx_codat_row_t *row,
         ngx_codat_cell_join(sh, row, group);
     }
 
-    ngx_codat_cell_unchain(sh, old);
+    if (!fits) {
+        ngx_codat_cell_unchain(sh, NGX_CODAT_ZONE_NONE, old);
+    }
 
     return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_codat_cell_more(const ngx_codat_row_t *row, size_t len)
+{
+    return ngx_codat_cell_fits(row, len) ? 0 : ngx_codat_cell_need(len);
+}
+
+
+/* 1 if a record of that length takes the cells that the row has */
+
+static ngx_uint_t
+ngx_codat_cell_fits(const ngx_codat_row_t *row, size_t len)
+{
+    ngx_uint_t         need;
+    ngx_codat_value_t  old;
+
+    old = row->u.record.value;
+    need = ngx_codat_cell_need(len);
+
+    return old.part.data != NGX_CODAT_ZONE_NONE
+           && need <= NGX_CODAT_ZONE_RUN
+           && need == ngx_codat_cell_need(old.part.len);
+}
+
+
+/* so that a record stays beside its row, and nothing is taken nor freed */
+
+static void
+ngx_codat_cell_overwrite(ngx_codat_zone_sh_t *sh, ngx_codat_row_t *row,
+    ngx_codat_value_t value, const ngx_codat_prefix_t *prefix,
+    const u_char *p)
+{
+    u_char  *dst;
+
+    value.part.data = row->u.record.value.part.data;
+
+    dst = ngx_cpymem(sh->redo.bytes, prefix, sizeof(ngx_codat_prefix_t));
+
+    ngx_memcpy(dst, p, value.part.len);
+
+    sh->redo.value = value;
+
+    ngx_memory_barrier();
+
+    sh->redo.row = ngx_codat_cell_index(sh, row);
+
+    ngx_memory_barrier();
+
+    ngx_codat_cell_redo(sh);
+}
+
+
+void
+ngx_codat_cell_redo(ngx_codat_zone_sh_t *sh)
+{
+    size_t             n, len;
+    u_char            *p;
+    uint32_t           i;
+    ngx_codat_data_t  *data;
+
+    if (sh->redo.row == NGX_CODAT_ZONE_NONE) {
+        return;
+    }
+
+    p = sh->redo.bytes;
+    len = sizeof(ngx_codat_prefix_t) + sh->redo.value.part.len;
+
+    for (i = sh->redo.value.part.data; len; i = data->next) {
+        data = (ngx_codat_data_t *) &sh->cells[i];
+
+        n = ngx_min(len, NGX_CODAT_ZONE_DATA_LEN);
+
+        ngx_memcpy(data->bytes, p, n);
+
+        p += n;
+        len -= n;
+    }
+
+    sh->cells[sh->redo.row].u.record.value = sh->redo.value;
+
+    ngx_memory_barrier();
+
+    sh->redo.row = NGX_CODAT_ZONE_NONE;
+
+    ngx_memory_barrier();
 }
 
 
@@ -405,41 +546,10 @@ ngx_codat_cell_count(const ngx_codat_row_t *row)
 }
 
 
-static uint32_t
-ngx_codat_cell_take(ngx_codat_zone_sh_t *sh)
-{
-    uint32_t  i;
-
-    i = sh->free;
-
-    if (i != NGX_CODAT_ZONE_NONE) {
-        sh->free = sh->cells[i].next;
-        sh->nfree--;
-        return i;
-    }
-
-    if (sh->fresh < sh->ncells) {
-        return sh->fresh++;
-    }
-
-    return NGX_CODAT_ZONE_NONE;
-}
-
-
-void
-ngx_codat_cell_free(ngx_codat_zone_sh_t *sh, uint32_t i)
-{
-    sh->cells[i].kind = NGX_CODAT_ROW_FREE;
-
-    ngx_memory_barrier();
-
-    sh->cells[i].next = sh->free;
-    sh->free = i;
-    sh->nfree++;
-}
-
-
-/* the caller has seen that there is room */
+/*
+ * The caller has seen that there is room.  What is taken first is what
+ * ngx_codat_cell_insert_locked() has left behind a new row.
+ */
 
 static uint32_t
 ngx_codat_cell_chain(ngx_codat_zone_sh_t *sh, const ngx_codat_prefix_t *prefix,
@@ -448,14 +558,22 @@ ngx_codat_cell_chain(ngx_codat_zone_sh_t *sh, const ngx_codat_prefix_t *prefix,
     u_char            *dst;
     size_t             n, space;
     uint32_t           i, first, *link;
+    ngx_uint_t         need, run;
     ngx_codat_data_t  *data;
 
     first = NGX_CODAT_ZONE_NONE;
     link = &first;
-    space = sizeof(ngx_codat_prefix_t);
+    i = 0;
 
-    do {
-        i = ngx_codat_cell_take(sh);
+    run = 0;
+    space = NGX_CODAT_ZONE_DATA_LEN - sizeof(ngx_codat_prefix_t);
+
+    for (need = ngx_codat_cell_need(len); need; need--, run--, i++) {
+
+        if (run == 0) {
+            run = ngx_min(need, NGX_CODAT_ZONE_RUN - 1);
+            i = ngx_codat_run_take_locked(sh, &run);
+        }
 
         data = (ngx_codat_data_t *) &sh->cells[i];
         data->kind = NGX_CODAT_ROW_DATA;
@@ -463,12 +581,8 @@ ngx_codat_cell_chain(ngx_codat_zone_sh_t *sh, const ngx_codat_prefix_t *prefix,
 
         dst = data->bytes;
 
-        if (first == NGX_CODAT_ZONE_NONE) {
+        if (link == &first) {
             dst = ngx_cpymem(dst, prefix, sizeof(ngx_codat_prefix_t));
-            space = NGX_CODAT_ZONE_DATA_LEN - sizeof(ngx_codat_prefix_t);
-
-        } else {
-            space = NGX_CODAT_ZONE_DATA_LEN;
         }
 
         *link = i;
@@ -481,33 +595,50 @@ ngx_codat_cell_chain(ngx_codat_zone_sh_t *sh, const ngx_codat_prefix_t *prefix,
         p += n;
         len -= n;
 
-    } while (len);
+        space = NGX_CODAT_ZONE_DATA_LEN;
+    }
 
     return first;
 }
 
 
-static void
-ngx_codat_cell_unchain(ngx_codat_zone_sh_t *sh, ngx_codat_value_t value)
-{
-    uint32_t    i, next;
-    ngx_uint_t  n;
+/* frees a row, unless that is none, and a record, what is together at once */
 
-    if (value.part.data == NGX_CODAT_ZONE_NONE) {
-        return;
-    }
+static void
+ngx_codat_cell_unchain(ngx_codat_zone_sh_t *sh, uint32_t row,
+    ngx_codat_value_t value)
+{
+    uint32_t    i, next, first;
+    ngx_uint_t  n, need;
+
+    first = row;
+    n = (row != NGX_CODAT_ZONE_NONE);
 
     i = value.part.data;
 
-    for (n = ngx_codat_cell_need(value.part.len);
-         n && i != NGX_CODAT_ZONE_NONE;
-         n--)
+    for (need = ngx_codat_cell_need(value.part.len);
+         need && i != NGX_CODAT_ZONE_NONE;
+         need--)
     {
         next = sh->cells[i].next;
 
-        ngx_codat_cell_free(sh, i);
+        if (n && n < NGX_CODAT_ZONE_RUN && i == first + n) {
+            n++;
+
+        } else {
+            if (n) {
+                ngx_codat_run_free_locked(sh, first, n);
+            }
+
+            first = i;
+            n = 1;
+        }
 
         i = next;
+    }
+
+    if (n) {
+        ngx_codat_run_free_locked(sh, first, n);
     }
 }
 
@@ -522,6 +653,30 @@ ngx_codat_cell_index_row(ngx_codat_zone_sh_t *sh, ngx_codat_row_t *row)
 
     row->next = *bucket;
     *bucket = ngx_codat_cell_index(sh, row);
+}
+
+
+/* deliveries are hardly ever asked for again, and are not in others' way */
+
+static void
+ngx_codat_cell_index_new(ngx_codat_zone_sh_t *sh, ngx_codat_row_t *row)
+{
+    uint32_t  *link;
+
+    if (row->kind != NGX_CODAT_ROW_DELIVERY) {
+        ngx_codat_cell_index_row(sh, row);
+        return;
+    }
+
+    link = &sh->buckets[(ngx_codat_cell_hash(sh, row->kind, row->key) >> 1)
+                        & sh->mask];
+
+    while (*link != NGX_CODAT_ZONE_NONE) {
+        link = &sh->cells[*link].next;
+    }
+
+    row->next = NGX_CODAT_ZONE_NONE;
+    *link = ngx_codat_cell_index(sh, row);
 }
 
 

@@ -16,6 +16,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
+#include "ngx_codat_run.h"
 #include "ngx_codat_zone.h"
 
 
@@ -45,32 +46,40 @@ typedef struct {
 /* The row behind an index; NULL for NGX_CODAT_ZONE_NONE. */
 ngx_codat_row_t *ngx_codat_cell_row(ngx_codat_zone_sh_t *sh, uint32_t index);
 
-/* How many cells are free. */
-uint32_t ngx_codat_cell_room(ngx_codat_zone_sh_t *sh);
-
 /* A hash of a key under the seed of the zone, never 0. */
 uint32_t ngx_codat_cell_hash(ngx_codat_zone_sh_t *sh, ngx_uint_t kind,
     const u_char *key);
 
 /*
  * Brings nearer what will be needed of rows that have these hashes, of keys
- * and of groups (0: none), all of them at once, so that the lock need not be
- * held while memory is waited for.  To be called without it: what is read may
- * change at that moment, and does nothing but tell which memory to fetch.
+ * and of groups (NULL, or 0: none), all of them at once, so that the lock
+ * need not be held while memory is waited for.  To be called without it: what
+ * is read may change at that moment, and does nothing but tell which memory to
+ * fetch.
  */
 void ngx_codat_cell_fetch(ngx_codat_zone_sh_t *sh, const uint32_t *hashes,
     const uint32_t *groups, ngx_uint_t n);
+
+/* The same for the bucket of a row; with the lock. */
+void ngx_codat_cell_fetch_bucket(ngx_codat_zone_sh_t *sh,
+    const ngx_codat_row_t *row);
+
+/* The same for the row behind an index, which the caller is about to reach. */
+void ngx_codat_cell_fetch_row(ngx_codat_zone_sh_t *sh, uint32_t index);
 
 /* Finds a row by kind and key; NULL if there is none. */
 ngx_codat_row_t *ngx_codat_cell_find_locked(ngx_codat_zone_sh_t *sh,
     ngx_uint_t kind, const u_char *key);
 
 /*
- * Makes a row, the newest of its queue and kind, without a record.  Returns
- * NULL if no cell is free: the caller makes room and calls again.
+ * Makes a row, the newest of its queue and kind, without a record.  "cells"
+ * are those that it will take with its record: they are kept side by side
+ * until ngx_codat_cell_write_locked(), which comes next.  Returns NULL if no
+ * cell is free: the caller makes room and calls again.
  */
 ngx_codat_row_t *ngx_codat_cell_insert_locked(ngx_codat_zone_sh_t *sh,
-    ngx_uint_t kind, ngx_uint_t queue, const u_char *key, uint32_t now);
+    ngx_uint_t kind, ngx_uint_t queue, const u_char *key, ngx_uint_t cells,
+    uint32_t now);
 
 /* Unlinks a row and frees its cells. */
 void ngx_codat_cell_drop_locked(ngx_codat_zone_sh_t *sh,
@@ -83,11 +92,15 @@ void ngx_codat_cell_touch_locked(ngx_codat_zone_sh_t *sh,
 /*
  * Gives a row, not one of deliveries, another record, state, flags and group
  * at once.  A row that stays in its group keeps its place there.  Returns
- * NGX_OK, or NGX_DECLINED if there are not ngx_codat_cell_need() free cells.
+ * NGX_OK, or NGX_DECLINED if fewer cells are free than ngx_codat_cell_more()
+ * says.
  */
 ngx_int_t ngx_codat_cell_write_locked(ngx_codat_zone_sh_t *sh,
     ngx_codat_row_t *row, ngx_codat_value_t value, uint32_t group,
     const u_char *p);
+
+/* How many free cells it takes to give a row a record of that length. */
+ngx_uint_t ngx_codat_cell_more(const ngx_codat_row_t *row, size_t len);
 
 /*
  * Copies the packed record of a row, at most "size" bytes, and returns its
@@ -115,8 +128,8 @@ void ngx_codat_cell_enlist(ngx_codat_zone_sh_t *sh, ngx_codat_row_t *row);
 void ngx_codat_cell_join(ngx_codat_zone_sh_t *sh, ngx_codat_row_t *row,
     uint32_t group);
 
-/* Adds a cell to the free ones. */
-void ngx_codat_cell_free(ngx_codat_zone_sh_t *sh, uint32_t i);
+/* For the repair: finishes what somebody was writing over a record. */
+void ngx_codat_cell_redo(ngx_codat_zone_sh_t *sh);
 
 /* How many cells a row takes, itself included. */
 ngx_uint_t ngx_codat_cell_count(const ngx_codat_row_t *row);

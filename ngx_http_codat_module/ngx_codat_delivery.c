@@ -174,7 +174,7 @@ ngx_codat_delivery_insert_locked(ngx_codat_zone_t *zone,
 
     row = ngx_codat_cell_insert_locked(zone->sh, NGX_CODAT_ROW_DELIVERY,
                                        NGX_CODAT_QUEUE_DELIVERIES,
-                                       delivery->key, now);
+                                       delivery->key, 1, now);
 
     if (row) {
         row->u.delivery.body = delivery->body;

@@ -73,7 +73,7 @@ ngx_codat_evict_locked(ngx_codat_zone_t *zone, ngx_uint_t n,
 
     /* each turn frees at least one cell */
 
-    while (ngx_codat_cell_room(zone->sh) < n) {
+    while (ngx_codat_run_room(zone->sh) < n) {
 
         row = ngx_codat_evict_choose(zone, keep, now, &expired);
 

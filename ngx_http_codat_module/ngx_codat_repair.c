@@ -2,9 +2,9 @@
 /*
  * Copyright (C) the authors of the Codat module
  *
- * Ring 1.  Owns the repair, see ngx_codat_repair.h.  Works in the cells: rows
- * are strung on one link each and sorted there by their numbers, so that it
- * needs no memory but the table of digits, which is this process's own.
+ * Ring 1.  Owns the repair, see ngx_codat_repair.h.  All workers wait for it,
+ * so it reads the cells in the order in which they lie, sorts numbers and not
+ * cells, and has memory fetched well before it is needed.
  */
 
 
@@ -15,11 +15,20 @@
 #include "ngx_codat_repair.h"
 #include "ngx_codat_table.h"
 
+#include <sys/mman.h>
+
 
 /* DATA whose row has not been found */
 #define NGX_CODAT_REPAIR_LOOSE  NGX_CODAT_ROW_KINDS
 
-#define NGX_CODAT_REPAIR_DIGIT  65536
+/* what is at hand if there is no memory: then it takes longer */
+#define NGX_CODAT_REPAIR_KEYS   32768
+
+/* rows of which memory is fetched in advance */
+#define NGX_CODAT_REPAIR_AHEAD  16
+
+/* so few are sorted by comparing */
+#define NGX_CODAT_REPAIR_FEW    32
 
 
 typedef enum {
@@ -29,142 +38,98 @@ typedef enum {
 } ngx_codat_repair_order_e;
 
 
-typedef struct {
-    uint32_t    head;
-    uint32_t    tail;
-} ngx_codat_repair_digit_t;
+/* a number of a row, and where the row is: so no two are equal */
+#define ngx_codat_repair_key(number, i)  ((uint64_t) (number) << 32 | (i))
+#define ngx_codat_repair_cell(key)       ((uint32_t) (key))
+
+#define ngx_codat_repair_is_row(row)                                          \
+    ((row)->kind >= NGX_CODAT_ROW_DELIVERY                                    \
+     && (row)->kind < NGX_CODAT_ROW_KINDS)
 
 
-static void ngx_codat_repair_links(ngx_codat_zone_sh_t *sh);
 static void ngx_codat_repair_reset(ngx_codat_zone_sh_t *sh);
 static void ngx_codat_repair_rows(ngx_codat_zone_sh_t *sh);
-static uint32_t ngx_codat_repair_string(ngx_codat_zone_sh_t *sh,
-    ngx_uint_t least);
 static ngx_uint_t ngx_codat_repair_claim(ngx_codat_zone_sh_t *sh,
     ngx_codat_row_t *row);
-static uint32_t ngx_codat_repair_sort(ngx_codat_zone_sh_t *sh, uint32_t list,
-    ngx_codat_repair_order_e order);
-static uint32_t ngx_codat_repair_pass(ngx_codat_zone_sh_t *sh, uint32_t list,
-    ngx_codat_repair_order_e order, ngx_uint_t shift);
+static void ngx_codat_repair_cells(ngx_codat_zone_sh_t *sh);
+static void ngx_codat_repair_links(ngx_codat_zone_sh_t *sh);
+static void ngx_codat_repair_check_links(ngx_codat_zone_sh_t *sh,
+    uint32_t *links, ngx_uint_t n);
+static void ngx_codat_repair_order(ngx_codat_zone_sh_t *sh, uint64_t *keys,
+    size_t size, ngx_codat_repair_order_e order);
+static size_t ngx_codat_repair_collect(ngx_codat_zone_sh_t *sh,
+    uint64_t *keys, size_t size, ngx_codat_repair_order_e order,
+    uint64_t from, ngx_uint_t *more);
+static void ngx_codat_repair_string(ngx_codat_zone_sh_t *sh,
+    const uint64_t *keys, size_t n, ngx_codat_repair_order_e order);
 static uint32_t ngx_codat_repair_number(ngx_codat_zone_sh_t *sh,
     ngx_codat_row_t *row, ngx_codat_repair_order_e order);
-
-
-/* rows are strung on what index chains use, made anew at the very end */
-
-#define ngx_codat_repair_link(sh, i)  (sh)->cells[i].next
+static void ngx_codat_repair_sort(uint64_t *keys, size_t n);
+static void ngx_codat_repair_digit(uint64_t *keys, size_t n,
+    ngx_uint_t shift);
+static void ngx_codat_repair_sort_few(uint64_t *keys, size_t n);
 
 
 void
 ngx_codat_repair_locked(ngx_codat_zone_sh_t *sh)
 {
-    uint32_t             i, list;
-    ngx_codat_row_t     *row;
-    ngx_codat_prefix_t   prefix;
+    void             *p;
+    size_t            size;
+
+    static uint64_t   keys[NGX_CODAT_REPAIR_KEYS];
+
+    if (sh->fresh <= NGX_CODAT_REPAIR_KEYS) {
+        ngx_codat_repair_with_locked(sh, keys, NGX_CODAT_REPAIR_KEYS);
+        return;
+    }
+
+    /* no more of it is ever touched than there are rows */
+
+    size = sh->fresh * sizeof(uint64_t);
+
+    p = mmap(NULL, size, PROT_READ|PROT_WRITE, MAP_ANON|MAP_PRIVATE, -1, 0);
+
+    if (p == MAP_FAILED) {
+        ngx_codat_repair_with_locked(sh, keys, NGX_CODAT_REPAIR_KEYS);
+        return;
+    }
+
+    ngx_codat_repair_with_locked(sh, p, sh->fresh);
+
+    (void) munmap(p, size);
+}
+
+
+void
+ngx_codat_repair_with_locked(ngx_codat_zone_sh_t *sh, uint64_t *keys,
+    size_t size)
+{
+    ngx_codat_cell_redo(sh);
 
     ngx_codat_repair_reset(sh);
     ngx_codat_repair_rows(sh);
+    ngx_codat_repair_cells(sh);
 
-    list = ngx_codat_repair_string(sh, NGX_CODAT_ROW_DELIVERY);
-    list = ngx_codat_repair_sort(sh, list, NGX_CODAT_REPAIR_TOUCHED);
-
-    for (i = list; i != NGX_CODAT_ZONE_NONE; i = row->next) {
-        row = &sh->cells[i];
-
-        ngx_codat_cell_enqueue(sh, row);
-    }
-
-    /* deliveries are in no other order */
-
-    list = ngx_codat_repair_string(sh, NGX_CODAT_ROW_DELIVERY + 1);
-    list = ngx_codat_repair_sort(sh, list, NGX_CODAT_REPAIR_SEQ);
-
-    for (i = list; i != NGX_CODAT_ZONE_NONE; i = row->next) {
-        row = &sh->cells[i];
-
-        ngx_codat_cell_enlist(sh, row);
-    }
-
-    list = ngx_codat_repair_sort(sh, list, NGX_CODAT_REPAIR_STAMP);
-
-    for (i = list; i != NGX_CODAT_ZONE_NONE; i = row->next) {
-        row = &sh->cells[i];
-
-        ngx_codat_cell_prefix(sh, row, &prefix);
-
-        if (prefix.group) {
-            ngx_codat_cell_join(sh, row, prefix.group);
-        }
-    }
-
-    for (i = 0; i < sh->fresh; i++) {
-        row = &sh->cells[i];
-
-        if (row->kind >= NGX_CODAT_ROW_DELIVERY) {
-            ngx_codat_cell_index_row(sh, row);
-        }
-    }
+    ngx_codat_repair_order(sh, keys, size, NGX_CODAT_REPAIR_TOUCHED);
+    ngx_codat_repair_order(sh, keys, size, NGX_CODAT_REPAIR_SEQ);
+    ngx_codat_repair_order(sh, keys, size, NGX_CODAT_REPAIR_STAMP);
 
     ngx_codat_repair_links(sh);
-}
-
-
-/* strings rows of these kinds together as they lie, and returns the first */
-
-static uint32_t
-ngx_codat_repair_string(ngx_codat_zone_sh_t *sh, ngx_uint_t least)
-{
-    uint32_t  i, list;
-
-    list = NGX_CODAT_ZONE_NONE;
-
-    for (i = sh->fresh; i > 0; i--) {
-
-        if (sh->cells[i - 1].kind >= least) {
-            ngx_codat_repair_link(sh, i - 1) = list;
-            list = i - 1;
-        }
-    }
-
-    return list;
-}
-
-
-/* drops links whose push was being dropped */
-
-static void
-ngx_codat_repair_links(ngx_codat_zone_sh_t *sh)
-{
-    ngx_codat_row_t  *row, *older;
-
-    row = ngx_codat_cell_row(sh, sh->created[NGX_CODAT_ROW_LINK].newest);
-
-    while (row) {
-        older = ngx_codat_cell_row(sh, row->u.record.older);
-
-        if (ngx_codat_cell_find_locked(sh, NGX_CODAT_ROW_PUSH, row->key)
-            == NULL)
-        {
-            ngx_codat_cell_drop_locked(sh, row);
-        }
-
-        row = older;
-    }
 }
 
 
 static void
 ngx_codat_repair_reset(ngx_codat_zone_sh_t *sh)
 {
-    uint32_t  i;
+    ngx_uint_t  i;
 
-    for (i = 0; i <= sh->mask; i++) {
-        sh->buckets[i] = NGX_CODAT_ZONE_NONE;
-    }
+    /* NGX_CODAT_ZONE_NONE */
 
-    for (i = 0; i <= sh->groups_mask; i++) {
-        sh->groups[i] = NGX_CODAT_ZONE_NONE;
-    }
+    ngx_memset(sh->buckets, 0xff, (sh->mask + 1) * sizeof(uint32_t));
+    ngx_memset(sh->groups, 0xff, (sh->groups_mask + 1) * sizeof(uint32_t));
+    ngx_memset(sh->free, 0xff, sizeof(sh->free));
+
+    sh->nfree = 0;
 
     for (i = 0; i < NGX_CODAT_QUEUES; i++) {
         sh->queues[i].newest = NGX_CODAT_ZONE_NONE;
@@ -180,13 +145,10 @@ ngx_codat_repair_reset(ngx_codat_zone_sh_t *sh)
     }
 
     ngx_memzero(sh->states, sizeof(sh->states));
-
-    sh->free = NGX_CODAT_ZONE_NONE;
-    sh->nfree = 0;
 }
 
 
-/* Finds out which rows there are, and frees what belongs to none. */
+/* finds out which rows there are */
 
 static void
 ngx_codat_repair_rows(ngx_codat_zone_sh_t *sh)
@@ -204,21 +166,10 @@ ngx_codat_repair_rows(ngx_codat_zone_sh_t *sh)
     for (i = 0; i < sh->fresh; i++) {
         row = &sh->cells[i];
 
-        if (row->kind >= NGX_CODAT_ROW_DELIVERY
-            && row->kind < NGX_CODAT_ROW_KINDS
+        if (ngx_codat_repair_is_row(row)
             && !ngx_codat_repair_claim(sh, row))
         {
             row->kind = NGX_CODAT_ROW_FREE;
-        }
-    }
-
-    for (i = sh->fresh; i > 0; i--) {
-        row = &sh->cells[i - 1];
-
-        if (row->kind == NGX_CODAT_ROW_FREE
-            || row->kind >= NGX_CODAT_ROW_KINDS)
-        {
-            ngx_codat_cell_free(sh, i - 1);
         }
     }
 }
@@ -269,86 +220,233 @@ ngx_codat_repair_claim(ngx_codat_zone_sh_t *sh, ngx_codat_row_t *row)
 }
 
 
-/*
- * By the lower half of the numbers first: each pass keeps equal ones apart.
- * Rows often lie in order.
- */
+/* rows are found by their keys, and what belongs to no row is free */
 
-static uint32_t
-ngx_codat_repair_sort(ngx_codat_zone_sh_t *sh, uint32_t list,
-    ngx_codat_repair_order_e order)
+static void
+ngx_codat_repair_cells(ngx_codat_zone_sh_t *sh)
 {
-    uint32_t  i, number, last;
+    uint32_t          i;
+    ngx_uint_t        n;
+    ngx_codat_row_t  *row;
 
-    last = 0;
+    n = 0;
 
-    for (i = list;
-         i != NGX_CODAT_ZONE_NONE;
-         i = ngx_codat_repair_link(sh, i))
-    {
-        number = ngx_codat_repair_number(sh, &sh->cells[i], order);
+    /* the lowest cells are used next */
 
-        if (number < last) {
-            break;
+    for (i = sh->fresh; i > 0; i--) {
+        row = &sh->cells[i - 1];
+
+        if (i > NGX_CODAT_REPAIR_AHEAD
+            && ngx_codat_repair_is_row(row - NGX_CODAT_REPAIR_AHEAD))
+        {
+            ngx_codat_cell_fetch_bucket(sh, row - NGX_CODAT_REPAIR_AHEAD);
         }
 
-        last = number;
+        if (row->kind == NGX_CODAT_ROW_FREE
+            || row->kind >= NGX_CODAT_ROW_KINDS)
+        {
+            if (++n == NGX_CODAT_ZONE_RUN) {
+                ngx_codat_run_free_locked(sh, i - 1, n);
+                n = 0;
+            }
+
+            continue;
+        }
+
+        if (n) {
+            ngx_codat_run_free_locked(sh, i, n);
+            n = 0;
+        }
+
+        if (row->kind != NGX_CODAT_ROW_DATA) {
+            ngx_codat_cell_index_row(sh, row);
+        }
     }
 
-    if (i == NGX_CODAT_ZONE_NONE) {
-        return list;
+    if (n) {
+        ngx_codat_run_free_locked(sh, 0, n);
     }
-
-    list = ngx_codat_repair_pass(sh, list, order, 0);
-
-    return ngx_codat_repair_pass(sh, list, order, 16);
 }
 
 
-static uint32_t
-ngx_codat_repair_pass(ngx_codat_zone_sh_t *sh, uint32_t list,
-    ngx_codat_repair_order_e order, ngx_uint_t shift)
+/* drops links whose push was being dropped */
+
+static void
+ngx_codat_repair_links(ngx_codat_zone_sh_t *sh)
 {
-    uint32_t                          i, next, number, *link, sorted;
-    ngx_codat_repair_digit_t         *digit;
+    uint32_t    i, links[NGX_CODAT_CELL_FETCH];
+    ngx_uint_t  n;
 
-    static ngx_codat_repair_digit_t   digits[NGX_CODAT_REPAIR_DIGIT];
-
-    for (i = 0; i < NGX_CODAT_REPAIR_DIGIT; i++) {
-        digits[i].head = NGX_CODAT_ZONE_NONE;
+    if (sh->created[NGX_CODAT_ROW_LINK].count == 0) {
+        return;
     }
 
-    for (i = list; i != NGX_CODAT_ZONE_NONE; i = next) {
-        next = ngx_codat_repair_link(sh, i);
+    n = 0;
 
-        number = ngx_codat_repair_number(sh, &sh->cells[i], order);
+    for (i = 0; i < sh->fresh; i++) {
 
-        digit = &digits[(number >> shift) & (NGX_CODAT_REPAIR_DIGIT - 1)];
-
-        if (digit->head == NGX_CODAT_ZONE_NONE) {
-            digit->head = i;
-
-        } else {
-            ngx_codat_repair_link(sh, digit->tail) = i;
+        if (sh->cells[i].kind != NGX_CODAT_ROW_LINK) {
+            continue;
         }
 
-        digit->tail = i;
-    }
+        links[n++] = i;
 
-    sorted = NGX_CODAT_ZONE_NONE;
-    link = &sorted;
-
-    for (i = 0; i < NGX_CODAT_REPAIR_DIGIT; i++) {
-
-        if (digits[i].head != NGX_CODAT_ZONE_NONE) {
-            *link = digits[i].head;
-            link = &ngx_codat_repair_link(sh, digits[i].tail);
+        if (n == NGX_CODAT_CELL_FETCH) {
+            ngx_codat_repair_check_links(sh, links, n);
+            n = 0;
         }
     }
 
-    *link = NGX_CODAT_ZONE_NONE;
+    ngx_codat_repair_check_links(sh, links, n);
+}
 
-    return sorted;
+
+static void
+ngx_codat_repair_check_links(ngx_codat_zone_sh_t *sh, uint32_t *links,
+    ngx_uint_t n)
+{
+    uint32_t          hashes[NGX_CODAT_CELL_FETCH];
+    ngx_uint_t        i;
+    ngx_codat_row_t  *row;
+
+    ngx_memzero(hashes, sizeof(hashes));
+
+    for (i = 0; i < n; i++) {
+        hashes[i] = ngx_codat_cell_hash(sh, NGX_CODAT_ROW_PUSH,
+                                        sh->cells[links[i]].key);
+    }
+
+    ngx_codat_cell_fetch(sh, hashes, NULL, n);
+
+    for (i = 0; i < n; i++) {
+        row = &sh->cells[links[i]];
+
+        if (ngx_codat_cell_find_locked(sh, NGX_CODAT_ROW_PUSH, row->key)
+            == NULL)
+        {
+            ngx_codat_cell_drop_locked(sh, row);
+        }
+    }
+}
+
+
+/* strings rows together by their numbers, as many at a time as can be had */
+
+static void
+ngx_codat_repair_order(ngx_codat_zone_sh_t *sh, uint64_t *keys, size_t size,
+    ngx_codat_repair_order_e order)
+{
+    size_t      n;
+    uint64_t    from;
+    ngx_uint_t  more;
+
+    from = 0;
+
+    do {
+        n = ngx_codat_repair_collect(sh, keys, size, order, from, &more);
+
+        ngx_codat_repair_string(sh, keys, n, order);
+
+        from = more ? keys[n - 1] + 1 : 0;
+
+    } while (more);
+}
+
+
+/*
+ * Finds the lowest keys from that one on, sorted, and returns how many; sets
+ * "more" if there are others behind them.
+ */
+
+static size_t
+ngx_codat_repair_collect(ngx_codat_zone_sh_t *sh, uint64_t *keys, size_t size,
+    ngx_codat_repair_order_e order, uint64_t from, ngx_uint_t *more)
+{
+    size_t            n;
+    uint32_t          i;
+    uint64_t          key, bound;
+    ngx_uint_t        least;
+    ngx_codat_row_t  *row;
+
+    n = 0;
+    *more = 0;
+    bound = (uint64_t) -1;
+
+    /* deliveries are in queues only */
+
+    least = (order == NGX_CODAT_REPAIR_TOUCHED) ? NGX_CODAT_ROW_DELIVERY
+                                                : NGX_CODAT_ROW_DELIVERY + 1;
+
+    for (i = 0; i < sh->fresh; i++) {
+        row = &sh->cells[i];
+
+        if (row->kind < least) {
+            continue;
+        }
+
+        key = ngx_codat_repair_key(ngx_codat_repair_number(sh, row, order),
+                                   i);
+
+        if (key < from || key > bound) {
+            continue;
+        }
+
+        if (n == size) {
+
+            /* the upper half has to wait for another turn */
+
+            ngx_codat_repair_sort(keys, n);
+
+            n = size / 2;
+            bound = keys[n - 1];
+            *more = 1;
+
+            if (key > bound) {
+                continue;
+            }
+        }
+
+        keys[n++] = key;
+    }
+
+    ngx_codat_repair_sort(keys, n);
+
+    return n;
+}
+
+
+static void
+ngx_codat_repair_string(ngx_codat_zone_sh_t *sh, const uint64_t *keys,
+    size_t n, ngx_codat_repair_order_e order)
+{
+    size_t               i;
+    ngx_codat_row_t     *row;
+    ngx_codat_prefix_t   prefix;
+
+    for (i = 0; i < n; i++) {
+        row = &sh->cells[ngx_codat_repair_cell(keys[i])];
+
+        if (i + NGX_CODAT_REPAIR_AHEAD < n) {
+            ngx_codat_cell_fetch_row(sh,
+                  ngx_codat_repair_cell(keys[i + NGX_CODAT_REPAIR_AHEAD]));
+        }
+
+        if (order == NGX_CODAT_REPAIR_TOUCHED) {
+            ngx_codat_cell_enqueue(sh, row);
+            continue;
+        }
+
+        if (order == NGX_CODAT_REPAIR_SEQ) {
+            ngx_codat_cell_enlist(sh, row);
+            continue;
+        }
+
+        ngx_codat_cell_prefix(sh, row, &prefix);
+
+        if (prefix.group) {
+            ngx_codat_cell_join(sh, row, prefix.group);
+        }
+    }
 }
 
 
@@ -371,4 +469,105 @@ ngx_codat_repair_number(ngx_codat_zone_sh_t *sh, ngx_codat_row_t *row,
     ngx_codat_cell_prefix(sh, row, &prefix);
 
     return prefix.stamp - sh->stamp - 1;
+}
+
+
+/* rows often lie in order */
+
+static void
+ngx_codat_repair_sort(uint64_t *keys, size_t n)
+{
+    size_t  i;
+
+    for (i = 1; i < n; i++) {
+
+        if (keys[i] < keys[i - 1]) {
+            ngx_codat_repair_digit(keys, n, 56);
+            return;
+        }
+    }
+}
+
+
+/*
+ * Sorts by one byte, in place: each key goes where those of its byte begin,
+ * and what was there goes on from there.  Then each byte's keys by the next.
+ */
+
+static void
+ngx_codat_repair_digit(uint64_t *keys, size_t n, ngx_uint_t shift)
+{
+    size_t      next[256], end[256], start;
+    uint64_t    key, other;
+    ngx_uint_t  i, digit;
+
+    if (n <= NGX_CODAT_REPAIR_FEW) {
+        ngx_codat_repair_sort_few(keys, n);
+        return;
+    }
+
+    ngx_memzero(end, sizeof(end));
+
+    for (start = 0; start < n; start++) {
+        end[keys[start] >> shift & 0xff]++;
+    }
+
+    start = 0;
+
+    for (i = 0; i < 256; i++) {
+        next[i] = start;
+        start += end[i];
+        end[i] = start;
+    }
+
+    for (i = 0; i < 256; i++) {
+
+        while (next[i] < end[i]) {
+            key = keys[next[i]];
+
+            for (digit = key >> shift & 0xff;
+                 digit != i;
+                 digit = key >> shift & 0xff)
+            {
+                other = keys[next[digit]];
+                keys[next[digit]++] = key;
+                key = other;
+            }
+
+            keys[next[i]++] = key;
+        }
+    }
+
+    if (shift == 0) {
+        return;
+    }
+
+    start = 0;
+
+    for (i = 0; i < 256; i++) {
+
+        if (end[i] - start > 1) {
+            ngx_codat_repair_digit(keys + start, end[i] - start, shift - 8);
+        }
+
+        start = end[i];
+    }
+}
+
+
+static void
+ngx_codat_repair_sort_few(uint64_t *keys, size_t n)
+{
+    size_t    i, k;
+    uint64_t  key;
+
+    for (i = 1; i < n; i++) {
+        key = keys[i];
+
+        for (k = i; k > 0 && keys[k - 1] > key; k--) {
+            keys[k] = keys[k - 1];
+        }
+
+        keys[k] = key;
+    }
 }

@@ -437,6 +437,7 @@ ngx_codat_table_write_locked(ngx_codat_zone_t *zone, ngx_codat_row_t *row,
     ngx_codat_table_ctx_t *ctx)
 {
     uint32_t             group;
+    ngx_uint_t           cells;
     ngx_codat_value_t    value;
     ngx_codat_queue_e    queue;
     u_char               packed[NGX_CODAT_RECORD_MAX];
@@ -447,11 +448,10 @@ ngx_codat_table_write_locked(ngx_codat_zone_t *zone, ngx_codat_row_t *row,
     value.part.state = (uint8_t) copy->record.state;
     value.part.flags = (uint8_t) copy->record.flags;
 
-    if (ngx_codat_evict_locked(zone, ngx_codat_cell_need(value.part.len)
-                                     + (row ? 0 : 1),
-                               row, ctx->now)
-        != NGX_OK)
-    {
+    cells = row ? ngx_codat_cell_more(row, value.part.len)
+                : ngx_codat_cell_need(value.part.len) + 1;
+
+    if (ngx_codat_evict_locked(zone, cells, row, ctx->now) != NGX_OK) {
         return NGX_DECLINED;
     }
 
@@ -460,7 +460,7 @@ ngx_codat_table_write_locked(ngx_codat_zone_t *zone, ngx_codat_row_t *row,
 
     if (row == NULL) {
         row = ngx_codat_cell_insert_locked(zone->sh, fact->kind, queue,
-                                           fact->key, ctx->now);
+                                           fact->key, cells, ctx->now);
         if (row == NULL) {
             return NGX_DECLINED;
         }
@@ -706,7 +706,8 @@ ngx_codat_table_link_locked(ngx_codat_zone_t *zone, ngx_codat_row_t *row,
     ngx_memory_barrier();
 
     link = ngx_codat_cell_insert_locked(zone->sh, NGX_CODAT_ROW_LINK,
-                                        NGX_CODAT_QUEUE_NONE, row->key, now);
+                                        NGX_CODAT_QUEUE_NONE, row->key, 1,
+                                        now);
     if (link) {
         ngx_codat_cell_link_locked(zone->sh, link, group);
     }

@@ -352,6 +352,12 @@ ngx_codat_walk_stop_locked(ngx_codat_zone_t *zone, ngx_codat_walk_t *walk,
 
     walk->place = ngx_codat_cell_index(zone->sh, row);
     walk->order = ngx_codat_walk_order(zone, walk, row);
+
+    /* what comes behind it, while the caller is busy with this one */
+
+    ngx_codat_cell_fetch_row(zone->sh, walk->by == NGX_CODAT_WALK_ALL
+                                       ? row->u.record.older
+                                       : row->u.record.later);
 }
 
 

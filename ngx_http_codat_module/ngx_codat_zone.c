@@ -156,6 +156,8 @@ ngx_codat_zone_cut(ngx_codat_zone_t *zone, u_char *p, size_t len)
 
     ngx_memzero(sh, sizeof(ngx_codat_zone_sh_t));
 
+    sh->redo.row = NGX_CODAT_ZONE_NONE;
+
     size = ngx_codat_stats_size(len);
     sh->stats = (ngx_codat_stats_t *) ngx_codat_zone_take(&p, &left, size);
 
@@ -202,16 +204,19 @@ ngx_codat_zone_cut_cells(ngx_codat_zone_sh_t *sh, u_char *p, size_t left)
 {
     size_t  size, buckets, groups;
 
-    /* a bucket for two to four cells: about one for each row */
+    /*
+     * A bucket for one or two cells: for half as many rows, most of which are
+     * then found where a bucket leads to, and not behind another one.
+     */
 
     for (buckets = 64;
-         buckets * 4 * (sizeof(ngx_codat_row_t) + sizeof(uint32_t)) <= left;
+         buckets * 2 * (sizeof(ngx_codat_row_t) + sizeof(uint32_t)) <= left;
          buckets *= 2)
     {
         /* void */
     }
 
-    groups = ngx_max(buckets / 8, 64);
+    groups = ngx_max(buckets / 16, 64);
 
     sh->buckets = (uint32_t *) ngx_codat_zone_take(&p, &left,
                                                 buckets * sizeof(uint32_t));

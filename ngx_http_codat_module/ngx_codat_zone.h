@@ -27,6 +27,9 @@
 /* bytes of a packed record in one cell */
 #define NGX_CODAT_ZONE_DATA_LEN  59
 
+/* free cells side by side that are kept together */
+#define NGX_CODAT_ZONE_RUN       4
+
 /* states of rows that are counted */
 #define NGX_CODAT_ZONE_STATES    8
 
@@ -127,10 +130,22 @@ typedef struct {
 } ngx_codat_queue_t;
 
 
+/*
+ * A record that is about to be written over another one, in the same cells:
+ * if a worker is killed in the midst of it, the repair does it again.
+ */
+typedef struct {
+    uint32_t                    row;    /* or none */
+    ngx_codat_value_t           value;
+    u_char                      bytes[NGX_CODAT_ZONE_RUN
+                                      * NGX_CODAT_ZONE_DATA_LEN];
+} ngx_codat_redo_t;
+
+
 typedef struct {
     uint32_t                    dirty;  /* somebody is changing links */
-    uint32_t                    free;
-    uint32_t                    nfree;  /* in the list, without fresh ones */
+    uint32_t                    free[NGX_CODAT_ZONE_RUN];  /* by length */
+    uint32_t                    nfree;  /* in the lists, without fresh ones */
     uint32_t                    fresh;  /* from here on never used */
     uint32_t                    ncells;
     uint32_t                    mask;   /* buckets - 1 */
@@ -143,6 +158,7 @@ typedef struct {
     uint32_t                    states[NGX_CODAT_ROW_KINDS]
                                       [NGX_CODAT_ZONE_STATES];
     uint32_t                    cells_of[NGX_CODAT_QUEUES];
+    ngx_codat_redo_t            redo;
     uint64_t                    seed[2];
     time_t                      born;
 

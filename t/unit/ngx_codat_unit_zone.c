@@ -219,18 +219,29 @@ static void
 ngx_codat_unit_check_free(ngx_codat_unit_check_t *check)
 {
     uint32_t              i, n;
+    ngx_uint_t            k, len;
     ngx_codat_zone_sh_t  *sh;
 
     sh = check->sh;
     n = 0;
 
-    for (i = sh->free; i != NGX_CODAT_ZONE_NONE; i = sh->cells[i].next) {
-        ngx_codat_unit_see(check, i, NGX_CODAT_UNIT_USED, "free");
-        ngx_codat_unit_want(check, sh->cells[i].kind == NGX_CODAT_ROW_FREE);
-        n++;
+    for (len = 1; len <= NGX_CODAT_ZONE_RUN; len++) {
+
+        for (i = sh->free[len - 1];
+             i != NGX_CODAT_ZONE_NONE;
+             i = sh->cells[i].next)
+        {
+            for (k = 0; k < len; k++) {
+                ngx_codat_unit_see(check, i + k, NGX_CODAT_UNIT_USED, "free");
+                ngx_codat_unit_want(check, sh->cells[i + k].kind
+                                           == NGX_CODAT_ROW_FREE);
+                n++;
+            }
+        }
     }
 
     ngx_codat_unit_want(check, n == sh->nfree);
+    ngx_codat_unit_want(check, sh->redo.row == NGX_CODAT_ZONE_NONE);
 
     for (i = 0; i < sh->fresh; i++) {
         if (!(check->seen[i] & NGX_CODAT_UNIT_USED)) {

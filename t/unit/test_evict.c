@@ -105,7 +105,7 @@ full_fill(ngx_codat_zone_t *zone, ngx_uint_t left)
 {
     static ngx_uint_t  number;
 
-    for ( /* void */ ; ngx_codat_cell_room(zone->sh) > left; number++) {
+    for ( /* void */ ; ngx_codat_run_room(zone->sh) > left; number++) {
 
         ngx_codat_unit_clock(1800000000 + (time_t) number);
 
@@ -219,7 +219,7 @@ test_order(void **state)
         row = *victim;
         kind = row.kind;
         cells = ngx_codat_cell_count(victim);
-        room = ngx_codat_cell_room(uz.zone.sh);
+        room = ngx_codat_run_room(uz.zone.sh);
         rows = uz.zone.sh->created[kind].count;
 
         evicted = ngx_codat_stats_get(uz.zone.sh->stats,
@@ -233,7 +233,7 @@ test_order(void **state)
         ngx_codat_zone_unlock(&uz.zone);
 
         assert_null(ngx_codat_cell_find_locked(uz.zone.sh, kind, row.key));
-        assert_int_equal(ngx_codat_cell_room(uz.zone.sh), room + cells);
+        assert_int_equal(ngx_codat_run_room(uz.zone.sh), room + cells);
         assert_int_equal(uz.zone.sh->created[kind].count, rows - 1);
         assert_int_equal(ngx_codat_stats_get(uz.zone.sh->stats,
                      ngx_codat_stat_id(NGX_CODAT_STAT_EVICTED, kind, 0, 0,
@@ -249,7 +249,7 @@ test_order(void **state)
 
     /* none is left, and more can't be made */
 
-    assert_int_equal(ngx_codat_cell_room(uz.zone.sh), uz.zone.sh->ncells);
+    assert_int_equal(ngx_codat_run_room(uz.zone.sh), uz.zone.sh->ncells);
 
     ngx_codat_zone_lock(&uz.zone);
     assert_int_equal(ngx_codat_evict_locked(&uz.zone, uz.zone.sh->ncells + 1,
@@ -297,7 +297,7 @@ test_room(void **state)
                          NGX_OK);
         ngx_codat_zone_unlock(&uz.zone);
 
-        assert_true(ngx_codat_cell_room(uz.zone.sh) >= n);
+        assert_true(ngx_codat_run_room(uz.zone.sh) >= n);
 
         if (keep) {
             assert_ptr_equal(ngx_codat_cell_find_locked(uz.zone.sh, kept.kind,
@@ -357,7 +357,7 @@ test_running(void **state)
 
     /* nothing but such is left: no room, but what there was remains */
 
-    for (i = 0; ngx_codat_cell_room(uz.zone.sh); i++) {
+    for (i = 0; ngx_codat_run_room(uz.zone.sh); i++) {
         (void) full_claim(&uz.zone, 30000 + i, 0);
     }
 

@@ -147,7 +147,7 @@ kill_prepare_full(ngx_codat_zone_t *zone, ngx_pool_t *pool)
     ngx_memset(text, 'x', sizeof(text));
     text[599] = '\0';
 
-    for (i = 1; ngx_codat_cell_room(zone->sh) > 5; i++) {
+    for (i = 1; ngx_codat_run_room(zone->sh) > 5; i++) {
         ngx_codat_unit_clock(1800000000 + (time_t) i);
 
         text[300 + i % 200] = '\0';
