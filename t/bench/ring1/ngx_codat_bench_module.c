@@ -43,6 +43,9 @@ typedef enum {
     NGX_CODAT_BENCH_WALK,
     NGX_CODAT_BENCH_FULL,
     NGX_CODAT_BENCH_REPAIR,
+    NGX_CODAT_BENCH_OLD_GET,
+    NGX_CODAT_BENCH_OLD_WALK,
+    NGX_CODAT_BENCH_OLD_REPAIR,
     NGX_CODAT_BENCH_TIMES
 } ngx_codat_bench_time_e;
 
@@ -101,12 +104,14 @@ static void ngx_codat_bench_webhooks(ngx_codat_bench_conf_t *bcf,
     ngx_uint_t whole, ngx_uint_t known);
 static void ngx_codat_bench_full(ngx_codat_bench_conf_t *bcf,
     ngx_codat_bench_level_t *level, ngx_codat_bench_zone_t *z);
+static void ngx_codat_bench_old(ngx_codat_bench_conf_t *bcf,
+    ngx_codat_bench_level_t *level, ngx_codat_bench_zone_t *z);
 static void ngx_codat_bench_get(ngx_codat_bench_level_t *level,
-    ngx_codat_bench_zone_t *z);
+    ngx_codat_bench_zone_t *z, uint64_t first, ngx_codat_bench_time_e what);
 static void ngx_codat_bench_walk(ngx_codat_bench_level_t *level,
-    ngx_codat_bench_zone_t *z);
+    ngx_codat_bench_zone_t *z, uint64_t first, ngx_codat_bench_time_e what);
 static void ngx_codat_bench_repair(ngx_codat_bench_level_t *level,
-    ngx_codat_bench_zone_t *z);
+    ngx_codat_bench_zone_t *z, ngx_codat_bench_time_e what);
 static void ngx_codat_bench_message(ngx_codat_bench_level_t *level,
     ngx_codat_bench_zone_t *z, ngx_codat_bench_message_t *m, uint64_t push,
     ngx_uint_t success);
@@ -167,7 +172,7 @@ ngx_module_t  ngx_codat_bench_module = {
 
 static const char *const  ngx_codat_bench_names[NGX_CODAT_BENCH_TIMES] = {
     "receive_known", "receive_new", "whole_known", "whole_new", "release",
-    "get", "walk", "full", "repair"
+    "get", "walk", "full", "repair", "old_get", "old_walk", "old_repair"
 };
 
 
@@ -197,6 +202,7 @@ static u_char  ngx_codat_bench_success[] =
 
 static ngx_codat_event_t  ngx_codat_bench_template;
 static uint64_t           ngx_codat_bench_seed = 1;
+static ngx_time_t         ngx_codat_bench_clock;
 
 
 static void *
@@ -342,13 +348,15 @@ ngx_codat_bench_run(ngx_cycle_t *cycle)
         level = &bcf->levels[i];
 
         ngx_codat_bench_check(level, &level->zones[0], "measured");
-        ngx_codat_bench_repair(level, &level->zones[0]);
+        ngx_codat_bench_repair(level, &level->zones[0],
+                               NGX_CODAT_BENCH_REPAIR);
         ngx_codat_bench_check(level, &level->zones[0], "repaired");
     }
 
     level = &bcf->levels[bcf->nlevels - 1];
 
     ngx_codat_bench_full(bcf, level, &level->zones[0]);
+    ngx_codat_bench_old(bcf, level, &level->zones[0]);
 
     ngx_codat_bench_report(bcf);
 
@@ -437,8 +445,8 @@ ngx_codat_bench_round(ngx_codat_bench_conf_t *bcf,
 {
     static ngx_uint_t  turn;
 
-    ngx_codat_bench_get(level, z);
-    ngx_codat_bench_walk(level, z);
+    ngx_codat_bench_get(level, z, 0, NGX_CODAT_BENCH_GET);
+    ngx_codat_bench_walk(level, z, 0, NGX_CODAT_BENCH_WALK);
 
     /* that of them which comes later finds more in the cache */
 
@@ -584,10 +592,55 @@ ngx_codat_bench_full(ngx_codat_bench_conf_t *bcf,
 }
 
 
+/*
+ * A full zone in which as many pushes as it was made for have come and gone
+ * since, and each was changed once: what is free lies anywhere.
+ */
+
+static void
+ngx_codat_bench_old(ngx_codat_bench_conf_t *bcf,
+    ngx_codat_bench_level_t *level, ngx_codat_bench_zone_t *z)
+{
+    uint64_t                    first, push;
+    ngx_uint_t                  i;
+    ngx_pool_t                 *pool;
+    ngx_codat_bench_message_t   m;
+
+    for (i = 0; i < 2 * level->pushes; i++) {
+        pool = ngx_create_pool(4096, ngx_cycle->log);
+        if (pool == NULL) {
+            ngx_codat_bench_die("memory");
+        }
+
+        push = (i % 2) ? z->pushes - 1 - ngx_codat_bench_random() % 1000
+                       : z->pushes++;
+
+        ngx_codat_bench_message(level, z, &m, push, i % 2);
+        ngx_codat_bench_prepare(z, pool, &m);
+        ngx_codat_bench_receive(z, pool, &m, 1);
+        ngx_codat_delivery_release(&z->zone, &m.delivery, 1);
+
+        ngx_destroy_pool(pool);
+    }
+
+    /* pushes that have not had to go */
+
+    first = z->pushes - z->zone.sh->created[NGX_CODAT_ROW_PUSH].count / 4;
+
+    for (i = 0; i < bcf->rounds; i++) {
+        ngx_codat_bench_get(level, z, first, NGX_CODAT_BENCH_OLD_GET);
+        ngx_codat_bench_walk(level, z, first, NGX_CODAT_BENCH_OLD_WALK);
+    }
+
+    ngx_codat_bench_repair(level, z, NGX_CODAT_BENCH_OLD_REPAIR);
+}
+
+
 /* the first pass brings a small table into the cache, and not a large one */
 
 static void
-ngx_codat_bench_get(ngx_codat_bench_level_t *level, ngx_codat_bench_zone_t *z)
+ngx_codat_bench_get(ngx_codat_bench_level_t *level, ngx_codat_bench_zone_t *z,
+    uint64_t first, ngx_codat_bench_time_e what)
 {
     double                   begin;
     ngx_uint_t               i, pass;
@@ -599,7 +652,8 @@ ngx_codat_bench_get(ngx_codat_bench_level_t *level, ngx_codat_bench_zone_t *z)
 
         for (i = 0; i < NGX_CODAT_BENCH_READS; i++) {
             ngx_codat_bench_key(keys[i], 1,
-                                ngx_codat_bench_random() % z->pushes);
+                                first + ngx_codat_bench_random()
+                                        % (z->pushes - first));
         }
 
         begin = ngx_codat_bench_now();
@@ -615,8 +669,7 @@ ngx_codat_bench_get(ngx_codat_bench_level_t *level, ngx_codat_bench_zone_t *z)
         }
 
         if (pass) {
-            ngx_codat_bench_time(level, NGX_CODAT_BENCH_GET, begin,
-                                 NGX_CODAT_BENCH_READS);
+            ngx_codat_bench_time(level, what, begin, NGX_CODAT_BENCH_READS);
         }
     }
 }
@@ -626,7 +679,7 @@ ngx_codat_bench_get(ngx_codat_bench_level_t *level, ngx_codat_bench_zone_t *z)
 
 static void
 ngx_codat_bench_walk(ngx_codat_bench_level_t *level,
-    ngx_codat_bench_zone_t *z)
+    ngx_codat_bench_zone_t *z, uint64_t first, ngx_codat_bench_time_e what)
 {
     double             begin;
     ngx_int_t          rc;
@@ -639,12 +692,11 @@ ngx_codat_bench_walk(ngx_codat_bench_level_t *level,
     for (pass = 0; pass < 2; pass++) {
         ngx_codat_walk_init(&walk, NGX_CODAT_RECORD_PUSH);
 
-        if (z->pushes > 2 * NGX_CODAT_BENCH_READS) {
-            n = NGX_CODAT_BENCH_READS
-                + ngx_codat_bench_random()
-                  % (z->pushes - NGX_CODAT_BENCH_READS);
+        if (z->pushes - first > 2 * NGX_CODAT_BENCH_READS) {
+            first += NGX_CODAT_BENCH_READS;
 
-            ngx_codat_bench_key(key, 1, n);
+            ngx_codat_bench_key(key, 1, first + ngx_codat_bench_random()
+                                                % (z->pushes - first));
 
             row = ngx_codat_cell_find_locked(z->zone.sh, NGX_CODAT_ROW_PUSH,
                                              key);
@@ -673,7 +725,7 @@ ngx_codat_bench_walk(ngx_codat_bench_level_t *level,
         }
 
         if (pass) {
-            ngx_codat_bench_time(level, NGX_CODAT_BENCH_WALK, begin, n);
+            ngx_codat_bench_time(level, what, begin, n);
         }
     }
 }
@@ -681,7 +733,7 @@ ngx_codat_bench_walk(ngx_codat_bench_level_t *level,
 
 static void
 ngx_codat_bench_repair(ngx_codat_bench_level_t *level,
-    ngx_codat_bench_zone_t *z)
+    ngx_codat_bench_zone_t *z, ngx_codat_bench_time_e what)
 {
     double      begin;
     ngx_uint_t  i;
@@ -691,7 +743,7 @@ ngx_codat_bench_repair(ngx_codat_bench_level_t *level,
 
         ngx_codat_repair_locked(z->zone.sh);
 
-        ngx_codat_bench_time(level, NGX_CODAT_BENCH_REPAIR, begin, 1);
+        ngx_codat_bench_time(level, what, begin, 1);
     }
 }
 
@@ -750,6 +802,12 @@ ngx_codat_bench_message(ngx_codat_bench_level_t *level,
     }
 
     z->messages++;
+
+    /* ten in a second, so that rows were used at different times */
+
+    ngx_codat_bench_clock = *ngx_cached_time;
+    ngx_codat_bench_clock.sec = NGX_CODAT_BENCH_START + z->messages / 10;
+    ngx_cached_time = &ngx_codat_bench_clock;
 }
 
 
@@ -823,7 +881,7 @@ ngx_codat_bench_check(ngx_codat_bench_level_t *level,
         }
     }
 
-    used = sh->ncells - ngx_codat_cell_room(sh);
+    used = sh->ncells - ngx_codat_run_room(sh);
 
     printf("zone %lu %s pushes %u deliveries %u companies %u cells %u of %u "
            "evicted %lu unstored %lu found %lu\n",
