@@ -142,6 +142,24 @@ ngx_codat_cell_fetch(ngx_codat_zone_sh_t *sh, const uint32_t *hashes,
 
 
 void
+ngx_codat_cell_fetch_key(ngx_codat_zone_sh_t *sh, ngx_uint_t kind,
+    const u_char *key)
+{
+    uint32_t  i;
+
+    i = sh->buckets[(ngx_codat_cell_hash(sh, kind, key) >> 1) & sh->mask];
+
+    if (i < sh->ncells) {
+        ngx_codat_cell_fetch_row(sh, i, 1);
+
+        /* memory that is new to this process has to be read */
+
+        (void) *(volatile uint32_t *) &sh->cells[i].next;
+    }
+}
+
+
+void
 ngx_codat_cell_fetch_bucket(ngx_codat_zone_sh_t *sh,
     const ngx_codat_row_t *row)
 {
@@ -155,11 +173,15 @@ ngx_codat_cell_fetch_bucket(ngx_codat_zone_sh_t *sh,
 /* most records lie right behind their row */
 
 void
-ngx_codat_cell_fetch_row(ngx_codat_zone_sh_t *sh, uint32_t index)
+ngx_codat_cell_fetch_row(ngx_codat_zone_sh_t *sh, uint32_t index,
+    ngx_uint_t record)
 {
     (void) ngx_codat_cell_near(sh, index);
-    (void) ngx_codat_cell_near(sh, index + 1);
-    (void) ngx_codat_cell_near(sh, index + 2);
+
+    if (record) {
+        (void) ngx_codat_cell_near(sh, index + 1);
+        (void) ngx_codat_cell_near(sh, index + 2);
+    }
 }
 
 
@@ -191,7 +213,7 @@ ngx_codat_cell_find_locked(ngx_codat_zone_sh_t *sh, ngx_uint_t kind,
         row = &sh->cells[i];
 
         if (kind != NGX_CODAT_ROW_DELIVERY) {
-            ngx_codat_cell_fetch_row(sh, i);
+            ngx_codat_cell_fetch_row(sh, i, 1);
         }
 
         if (row->kind == kind

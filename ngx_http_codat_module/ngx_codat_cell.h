@@ -60,12 +60,17 @@ uint32_t ngx_codat_cell_hash(ngx_codat_zone_sh_t *sh, ngx_uint_t kind,
 void ngx_codat_cell_fetch(ngx_codat_zone_sh_t *sh, const uint32_t *hashes,
     const uint32_t *groups, ngx_uint_t n);
 
+/* The same for a row that is going to be read. */
+void ngx_codat_cell_fetch_key(ngx_codat_zone_sh_t *sh, ngx_uint_t kind,
+    const u_char *key);
+
 /* The same for the bucket of a row; with the lock. */
 void ngx_codat_cell_fetch_bucket(ngx_codat_zone_sh_t *sh,
     const ngx_codat_row_t *row);
 
-/* The same for the row behind an index, which the caller is about to reach. */
-void ngx_codat_cell_fetch_row(ngx_codat_zone_sh_t *sh, uint32_t index);
+/* The same for the row behind an index, and for its record. */
+void ngx_codat_cell_fetch_row(ngx_codat_zone_sh_t *sh, uint32_t index,
+    ngx_uint_t record);
 
 /* Finds a row by kind and key; NULL if there is none. */
 ngx_codat_row_t *ngx_codat_cell_find_locked(ngx_codat_zone_sh_t *sh,

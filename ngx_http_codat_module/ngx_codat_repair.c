@@ -420,6 +420,7 @@ ngx_codat_repair_string(ngx_codat_zone_sh_t *sh, const uint64_t *keys,
     size_t n, ngx_codat_repair_order_e order)
 {
     size_t               i;
+    uint32_t             ahead;
     ngx_codat_row_t     *row;
     ngx_codat_prefix_t   prefix;
 
@@ -427,8 +428,10 @@ ngx_codat_repair_string(ngx_codat_zone_sh_t *sh, const uint64_t *keys,
         row = &sh->cells[ngx_codat_repair_cell(keys[i])];
 
         if (i + NGX_CODAT_REPAIR_AHEAD < n) {
-            ngx_codat_cell_fetch_row(sh,
-                  ngx_codat_repair_cell(keys[i + NGX_CODAT_REPAIR_AHEAD]));
+            ahead = ngx_codat_repair_cell(keys[i + NGX_CODAT_REPAIR_AHEAD]);
+
+            ngx_codat_cell_fetch_row(sh, ahead,
+                                     order == NGX_CODAT_REPAIR_STAMP);
         }
 
         if (order == NGX_CODAT_REPAIR_TOUCHED) {
@@ -472,20 +475,32 @@ ngx_codat_repair_number(ngx_codat_zone_sh_t *sh, ngx_codat_row_t *row,
 }
 
 
-/* rows often lie in order */
+/* rows often lie in order, and the highest bits are mostly the same */
 
 static void
 ngx_codat_repair_sort(uint64_t *keys, size_t n)
 {
-    size_t  i;
+    size_t      i;
+    uint64_t    bits;
+    ngx_uint_t  shift, sorted;
+
+    bits = 0;
+    sorted = 1;
 
     for (i = 1; i < n; i++) {
-
-        if (keys[i] < keys[i - 1]) {
-            ngx_codat_repair_digit(keys, n, 56);
-            return;
-        }
+        bits |= keys[i] ^ keys[i - 1];
+        sorted &= (keys[i] > keys[i - 1]);
     }
+
+    if (sorted) {
+        return;
+    }
+
+    for (shift = 56; shift && bits >> (shift + 7) == 0; shift--) {
+        /* void */
+    }
+
+    ngx_codat_repair_digit(keys, n, shift);
 }
 
 
@@ -547,7 +562,8 @@ ngx_codat_repair_digit(uint64_t *keys, size_t n, ngx_uint_t shift)
     for (i = 0; i < 256; i++) {
 
         if (end[i] - start > 1) {
-            ngx_codat_repair_digit(keys + start, end[i] - start, shift - 8);
+            ngx_codat_repair_digit(keys + start, end[i] - start,
+                                   shift > 8 ? shift - 8 : 0);
         }
 
         start = end[i];

@@ -357,7 +357,7 @@ ngx_codat_walk_stop_locked(ngx_codat_zone_t *zone, ngx_codat_walk_t *walk,
 
     ngx_codat_cell_fetch_row(zone->sh, walk->by == NGX_CODAT_WALK_ALL
                                        ? row->u.record.older
-                                       : row->u.record.later);
+                                       : row->u.record.later, 1);
 }
 
 
