@@ -581,6 +581,8 @@ ngx_codat_table_get(ngx_codat_zone_t *zone, ngx_codat_record_kind_e kind,
 {
     ngx_codat_row_t  *row;
 
+    ngx_codat_cell_fetch_key(zone->sh, ngx_codat_table_kinds[kind], key);
+
     ngx_codat_zone_lock(zone);
 
     row = ngx_codat_table_find_locked(zone, ngx_codat_table_kinds[kind], key,

@@ -18,6 +18,8 @@
 #include "ngx_codat_repair.h"
 #include "ngx_codat_zone.h"
 
+#include <sys/mman.h>
+
 
 /* recent events have this part of the zone, and not more than this */
 #define NGX_CODAT_ZONE_RECENT_PART  16
@@ -25,6 +27,9 @@
 #define NGX_CODAT_ZONE_RECENT_MIN   2048
 
 #define NGX_CODAT_ZONE_MIN_CELLS    64
+
+/* what is touched before it is needed */
+#define NGX_CODAT_ZONE_AHEAD        (256 * 1024)
 
 
 static ngx_int_t ngx_codat_zone_build(ngx_shm_zone_t *shm_zone);
@@ -34,6 +39,8 @@ static ngx_int_t ngx_codat_zone_cut(ngx_codat_zone_t *zone, u_char *p,
 static ngx_int_t ngx_codat_zone_cut_cells(ngx_codat_zone_sh_t *sh, u_char *p,
     size_t left);
 static u_char *ngx_codat_zone_take(u_char **p, size_t *left, size_t size);
+static void ngx_codat_zone_ahead(ngx_codat_zone_t *zone);
+static void ngx_codat_zone_touch(u_char *p, size_t size);
 
 
 ngx_int_t
@@ -97,6 +104,12 @@ ngx_codat_zone_build(ngx_shm_zone_t *shm_zone)
     }
 
     zone->sh->born = ngx_time();
+
+#ifdef MADV_HUGEPAGE
+    /* fewer misses in a large zone, where the system allows it */
+
+    (void) madvise(shm_zone->shm.addr, shm_zone->shm.size, MADV_HUGEPAGE);
+#endif
 
     ngx_codat_repair_locked(zone->sh);
 
@@ -304,4 +317,71 @@ ngx_codat_zone_unlock(ngx_codat_zone_t *zone)
     ngx_shmtx_unlock(&zone->shpool->mutex);
 
     ngx_codat_lock_times_add();
+
+    ngx_codat_zone_ahead(zone);
+}
+
+
+/*
+ * The kernel gives a process each page when it is used first, which takes as
+ * long as all else that is done with the lock.  So what is to be used next is
+ * used here already, without the lock; it may have moved on meanwhile.
+ */
+
+static void
+ngx_codat_zone_ahead(ngx_codat_zone_t *zone)
+{
+    size_t                size;
+    uint32_t              i, n;
+    uint64_t              offset;
+    ngx_codat_recent_t   *recent;
+    ngx_codat_zone_sh_t  *sh;
+
+    sh = zone->sh;
+    recent = sh->recent;
+
+    n = NGX_CODAT_ZONE_AHEAD / sizeof(ngx_codat_row_t);
+    i = sh->fresh;
+
+    if (zone->ahead < i + n / 2 && zone->ahead < sh->ncells) {
+        i = ngx_max(i, zone->ahead);
+        n = ngx_min(n, sh->ncells - i);
+
+        zone->ahead = i + n;
+
+        ngx_codat_zone_touch((u_char *) &sh->cells[i],
+                             n * sizeof(ngx_codat_row_t));
+    }
+
+    /* events go around, and all of it is touched once */
+
+    offset = recent->end;
+
+    if (zone->recent_ahead < offset + NGX_CODAT_ZONE_AHEAD / 2
+        && zone->recent_touched < recent->size)
+    {
+        offset = ngx_max(offset, zone->recent_ahead);
+
+        size = recent->size - (size_t) (offset % recent->size);
+        size = ngx_min(size, NGX_CODAT_ZONE_AHEAD);
+
+        zone->recent_ahead = offset + size;
+        zone->recent_touched += size;
+
+        ngx_codat_zone_touch(recent->bytes + (size_t) (offset % recent->size),
+                             size);
+    }
+}
+
+
+static void
+ngx_codat_zone_touch(u_char *p, size_t size)
+{
+    u_char  *end;
+
+    end = p + size;
+
+    for ( /* void */ ; p < end; p += ngx_pagesize) {
+        (void) *(volatile u_char *) p;
+    }
 }

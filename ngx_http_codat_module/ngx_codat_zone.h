@@ -179,6 +179,9 @@ typedef struct {
     time_t                      dedupe; /* seconds, 0: off */
     time_t                      retain; /* seconds */
     ngx_codat_wakeup_t         *wakeup; /* of this process */
+    uint32_t                    ahead;  /* cells this process has touched */
+    uint64_t                    recent_ahead;   /* the same of events */
+    uint64_t                    recent_touched;
 } ngx_codat_zone_t;
 
 
