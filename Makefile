@@ -19,8 +19,8 @@ dir    := $(abspath $(BUILD))
 module := $(dir)/ngx_http_codat_module.so
 files  := $(sort $(wildcard ngx_http_codat_module/*.[ch]))
 
-.PHONY: all help deps deps-test deps-check install unit test demo asan bench \
-        soak warnings clean FORCE
+.PHONY: all help deps deps-test deps-check install unit test demo asan \
+        valgrind lockcheck tidy bench soak warnings clean FORCE
 .PHONY: matrix conformance deb deb-test
 
 
@@ -58,10 +58,28 @@ demo:           ## nginx with the module on 127.0.0.1:8080, sample webhooks
 	@$(MAKE) all
 	@MODULE=$(module) tools/demo
 
-asan:           ## t/*.t under AddressSanitizer and UBSan; needs nginx sources
+asan:           ## unit and t/*.t under AddressSanitizer and UBSan
 	@t/tools/deps install build test check
-	@t/tools/build-asan $(dir)/asan
+	@t/tools/build-static asan $(dir)/asan
+	@t/tools/run-asan $(dir)/asan/nginx unit
 	@t/tools/run-asan $(dir)/asan/nginx $(TESTS)
+
+valgrind:       ## unit and t/*.t under memcheck
+	@t/tools/deps install build test check
+	@$(MAKE) all
+	@t/tools/run-valgrind $(dir)/valgrind unit
+	@MODULE=$(module) t/tools/run-valgrind $(dir)/valgrind $(TESTS)
+
+lockcheck:      ## t/*.t with a checker of the zones' locks
+	@t/tools/deps install build test
+	@t/tools/build-static lock $(dir)/lock
+	@t/tools/run-lockcheck $(dir)/lock/nginx $(TESTS)
+
+tidy:           ## clang-tidy, cppcheck, warnings, rules of the house
+	@t/tools/deps install build check
+	@$(MAKE) warnings
+	@t/tools/style
+	@t/tools/tidy $(dir)
 
 bench:          ## the cost of a webhook, beside other servers; of tables, lock
 	@t/tools/deps install build bench count
@@ -97,7 +115,8 @@ deb-test:       ## install it on a clean Debian, try, purge; needs root
 	@t/tools/deb-test $(dir)/deb
 
 clean:          ## remove what was built (keeps what was fetched)
-	rm -rf $(addprefix $(dir)/,addon src asan unit demo *.so *.o *.c *.h \
+	rm -rf $(addprefix $(dir)/,addon src asan asan-unit lock valgrind unit \
+	    demo *.so *.o *.c *.h \
 	    Makefile autoconf.err configure.log configured) t/servroot*
 
 # Variables:

@@ -6,16 +6,25 @@ use warnings;
 
 use lib 't/lib';
 use CodatTest;
+use File::Temp ();
 use POSIX ();
 use Test::More;
 use Time::HiRes qw(time sleep);
 
 
 # the application: how long it takes, the status, and what only the first
-# request for a URI gets
+# request for a URI gets; or it waits until a file is there
+
+my $gate = File::Temp->newdir;
 
 my $app = CodatTest::Upstream->new(handler => sub {
     my $request = shift;
+
+    if ($request->{uri} eq '/gate') {
+        my $until = time + slow(60);
+        sleep(0.02) while !-e "$gate/open" && time < $until;
+        return { status => 200 };
+    }
 
     my ($delay, $status, $first) = $request->{uri}
         =~ m{^/([\d.]+)/(\d+)(?:/first/([\d.]+))?};
@@ -309,8 +318,10 @@ subtest 'a full zone' => sub {
                 . 'codat_credential bearer sesame;',
             server => <<"EOC",
     location = /none { codat_webhook zone=codat; }
-    location = /long { codat_webhook zone=codat; codat_forward * /app/4/200; }
-    location /app/   { internal; proxy_pass http://@{[$app->address]}/; }
+    location = /long { codat_webhook zone=codat; codat_forward * /app/gate;
+                       codat_forward_timeout 5m; }
+    location /app/   { internal; proxy_pass http://@{[$app->address]}/;
+                       proxy_read_timeout 5m; }
 EOC
         })->start;
 
@@ -357,6 +368,7 @@ EOC
     is($send->('/long', 'long-1'), '503 in_progress',
        'what is under way is not forgotten');
 
+    open(my $open, '>', "$gate/open") or die "gate: $!\n";
     %results = ();
     $results{result($_->read_response)}++ for @clients;
     is_deeply(\%results, { '200 accepted' => 40 }, 'those 40 are accepted');

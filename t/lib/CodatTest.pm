@@ -28,7 +28,7 @@ use CodatTest::Nginx ();
 use CodatTest::Upstream ();
 
 our @EXPORT = qw(sign signed_headers new_secret keypair basic uuid body
-    catalogue no_bad_log make_cert);
+    catalogue no_bad_log make_cert slow);
 
 my $top = abs_path(dirname(__FILE__) . '/../..');
 
@@ -180,6 +180,14 @@ sub no_bad_log {
     $test->diag("  $_") for @bad > 10 ? (@bad[0 .. 9], '...') : @bad;
 
     return $ok;
+}
+
+
+# slow($seconds): more of them where nginx is run by something that makes it
+# slow: CODAT_TEST_SLOW is by how much
+
+sub slow {
+    return $_[0] * ($ENV{CODAT_TEST_SLOW} || 1);
 }
 
 

@@ -23,7 +23,7 @@ sub new {
 
     my $socket = IO::Socket::INET->new(PeerAddr => $self->{host},
                                        PeerPort => $self->{port},
-                                       Timeout => $self->{timeout})
+                                       Timeout => CodatTest::slow($self->{timeout}))
         or die "connect to $self->{host}:$self->{port}: $@\n";
 
     $socket->setsockopt(IPPROTO_TCP, TCP_NODELAY, 1);
@@ -148,7 +148,7 @@ sub send {
 sub read_response {
     my ($self, %opt) = @_;
 
-    my $until = time + ($opt{timeout} // $self->{timeout});
+    my $until = time + CodatTest::slow($opt{timeout} // $self->{timeout});
     my @interim;
 
     while (1) {
@@ -203,7 +203,7 @@ sub _read_body {
 sub read_bytes {
     my ($self, $n, $timeout) = @_;
 
-    $self->_fill(time + ($timeout // $self->{timeout}))
+    $self->_fill(time + ($timeout // CodatTest::slow($self->{timeout})))
         unless length $self->{buffer};
 
     return $self->_take($n);
@@ -218,7 +218,7 @@ sub closed {
 
     return 0 if length $self->{buffer};
 
-    $self->_fill(time + ($timeout // $self->{timeout}));
+    $self->_fill(time + ($timeout // CodatTest::slow($self->{timeout})));
 
     return $self->{eof} && !length $self->{buffer} ? 1 : 0;
 }

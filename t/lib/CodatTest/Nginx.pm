@@ -20,6 +20,11 @@ use CodatTest::Client ();
 
 my %live;
 
+# nginx starts another binary without the environment that it had itself
+
+my @kept = qw(ASAN_OPTIONS UBSAN_OPTIONS LSAN_OPTIONS CODAT_LOCKCHECK
+    CODAT_LOCKCHECK_MS);
+
 
 # new(conf => { main => '', http => '', server => '' },
 #     listen => '127.0.0.1:{{port}}'   parameters of the server's listen, or a
@@ -184,8 +189,7 @@ sub pids {
         my ($pid, $state, $parent) = $stat =~ /^(\d+) \(.*\) (\S) (\d+)/s
             or next;
         next unless $parent == $self->{pid} && $state ne 'Z';
-        next if !$opt{all}
-            && _command_line($pid) =~ /shutting down|cache (manager|loader)/;
+        next if !$opt{all} && $self->_leaving($pid);
         push @pids, $pid;
     }
 
@@ -377,7 +381,7 @@ sub _serves {
 sub _wait_until {
     my ($self, $condition, $timeout) = @_;
 
-    my $until = time + ($timeout // $self->{timeout});
+    my $until = time + CodatTest::slow($timeout // $self->{timeout});
     my $pause = 0.002;
 
     while (1) {
@@ -417,6 +421,7 @@ sub _write_conf {
 
     my $text = join("\n",
         (map { "load_module $_;" } $self->_modules),
+        (map { "env $_;" } grep { defined $ENV{$_} } @kept),
         $> == 0 ? 'user root;' : (),
         'daemon off;',
         'master_process ' . ($self->{master} ? 'on;' : 'off;'),
@@ -499,6 +504,21 @@ sub _command_line {
     my $pid = shift;
 
     return _read_from("/proc/$pid/cmdline", 0);
+}
+
+
+# a title that nginx gave itself is not seen where valgrind runs it
+
+sub _leaving {
+    my ($self, $pid) = @_;
+
+    my $title = _command_line($pid);
+
+    return $title =~ /shutting down|cache (manager|loader)/
+        if $title =~ /^nginx:/;
+
+    return $self->error_log(all => 1)
+        =~ /\ $pid\#\d+:\ gracefully\ shutting\ down$/mx;
 }
 
 
