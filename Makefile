@@ -116,7 +116,7 @@ deb-test:       ## install it on a clean Debian, try, purge; needs root
 
 clean:          ## remove what was built (keeps what was fetched)
 	rm -rf $(addprefix $(dir)/,addon src asan asan-unit lock valgrind unit \
-	    demo *.so *.o *.c *.h \
+	    demo deb ci *.so *.o *.c *.h \
 	    Makefile autoconf.err configure.log configured) t/servroot*
 
 # Variables:
@@ -129,6 +129,7 @@ clean:          ## remove what was built (keeps what was fetched)
 #   DEMO_ONCE=1                                 demo stops by itself
 #   MATRIX="bookworm trixie sid"                Debian suites for matrix
 #   MATRIX_BUILDS="dynamic static"              how matrix builds
+#   NGINX_SOURCE=                               sources for asan, static builds
 #   NGINX_TESTS=                                checkout of nginx-tests
 #   CONFORMANCE="proxy.t ..."                   which of its tests, else all
 
