@@ -22,6 +22,7 @@ files  := $(sort $(wildcard ngx_http_codat_module/*.[ch]))
 .PHONY: all help deps deps-test deps-check install unit test demo asan \
         valgrind lockcheck tidy bench soak warnings clean FORCE
 .PHONY: matrix conformance deb deb-test
+.PHONY: fuzz fuzz-night
 
 
 all: $(module)  ## build/ngx_http_codat_module.so (the default)
@@ -94,6 +95,15 @@ soak:           ## many webhooks while workers are killed; SOAK_MESSAGES=300000
 	@$(MAKE) all
 	@MODULE=$(module) t/soak/run
 
+fuzz:           ## hostile input, FUZZ_SECONDS=60 for each target
+	@t/tools/deps install build fuzz
+	@t/fuzz/build $(dir)/fuzz $(FUZZ)
+	@t/fuzz/seeds $(dir)/fuzz/seeds
+	@t/fuzz/run $(dir)/fuzz
+
+fuzz-night:     ## the same for an hour each, two at a time
+	@$(MAKE) fuzz FUZZ_SECONDS=$${FUZZ_SECONDS:-3600} FUZZ_JOBS=2
+
 warnings: $(dir)/Makefile  ## compile with gcc and clang, many warnings
 	@t/tools/warnings $(dir)
 
@@ -132,6 +142,7 @@ clean:          ## remove what was built (keeps what was fetched)
 #   NGINX_SOURCE=                               sources for asan, static builds
 #   NGINX_TESTS=                                checkout of nginx-tests
 #   CONFORMANCE="proxy.t ..."                   which of its tests, else all
+#   FUZZ="sign time" FUZZ_SECONDS=60            targets of fuzz, for how long
 
 
 $(module): FORCE $(dir)/Makefile
@@ -150,5 +161,6 @@ $(dir)/configured: FORCE
 
 export NGINX_SRC NGINX_BINARY EXTRA_CFLAGS EXTRA_LDFLAGS JOBS DEMO_ONCE
 export MATRIX_BUILDS NGINX_TESTS
+export FUZZ FUZZ_SECONDS FUZZ_JOBS
 
 FORCE:

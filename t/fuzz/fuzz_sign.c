@@ -422,6 +422,7 @@ NGX_CODAT_FUZZ_TARGET(sign)
     ngx_codat_sign_list_t   list;
 
     ngx_memzero(&in, sizeof(in));
+    ngx_memzero(&bytes, sizeof(bytes));
 
     fuzz.pos = data;
     fuzz.end = data + len;

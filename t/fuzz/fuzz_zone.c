@@ -18,6 +18,9 @@
 #define NGX_CODAT_FUZZ_STEPS  96
 #define NGX_CODAT_FUZZ_RUNS   8             /* deliveries at a time */
 
+/* rows have 32 bits for their times: until 2106 */
+#define NGX_CODAT_FUZZ_LATEST  ((time_t) 4200000000)
+
 
 typedef struct {
     ngx_codat_fuzz_t        in;
@@ -499,6 +502,7 @@ step(ngx_codat_fuzz_zone_t *fz)
 
     case 5:
         fz->now += 1 << (byte / 16 * 2);
+        fz->now = ngx_min(fz->now, NGX_CODAT_FUZZ_LATEST);
         ngx_codat_unit_clock(fz->now);
         break;
 

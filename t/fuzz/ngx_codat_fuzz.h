@@ -69,16 +69,11 @@ ngx_uint_t ngx_codat_fuzz_same(const ngx_str_t *one, const ngx_str_t *two);
 ngx_log_t *ngx_codat_fuzz_log(void);
 
 
-#ifdef NGX_CODAT_FUZZ_UNIT
+#ifdef NGX_CODAT_FUZZ_LIBFUZZER
 
 #define NGX_CODAT_FUZZ_TARGET(name)                                           \
-    void ngx_codat_fuzz_##name(const u_char *data, size_t len)
-
-#else
-
-#define NGX_CODAT_FUZZ_TARGET(name)                                           \
-    int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);              \
     void ngx_codat_fuzz_##name(const u_char *data, size_t len);               \
+    int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);              \
                                                                               \
     int                                                                       \
     LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)                   \
@@ -87,7 +82,16 @@ ngx_log_t *ngx_codat_fuzz_log(void);
         return 0;                                                             \
     }                                                                         \
                                                                               \
-    void ngx_codat_fuzz_##name(const u_char *data, size_t len)
+    void                                                                      \
+    ngx_codat_fuzz_##name(const u_char *data, size_t len)
+
+#else
+
+#define NGX_CODAT_FUZZ_TARGET(name)                                           \
+    void ngx_codat_fuzz_##name(const u_char *data, size_t len);               \
+                                                                              \
+    void                                                                      \
+    ngx_codat_fuzz_##name(const u_char *data, size_t len)
 
 #endif
 
