@@ -2,10 +2,10 @@
 /*
  * Copyright (C) the ngx_http_codat_module authors
  *
- * Bodies, on their way through rings 0: the event, its CloudEvent, its tags,
+ * Bodies, on their way through ring 0: the event, its CloudEvent, its tags,
  * what it says of rows, and those rows merged, packed, and shown.  An input
- * is several bodies with a NUL between them; a first byte that is not "{" is the
- * id of the client.
+ * is several bodies with a NUL between them; a first byte that is not "{" is
+ * the id of the client.
  */
 
 

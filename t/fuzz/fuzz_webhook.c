@@ -5,9 +5,9 @@
  * Webhooks as they come over the wire, to an nginx in this process that
  * forwards them in every format.  The input is a body; a first byte that is
  * not "{" says in which pieces it comes, whether it is chunked, and how many
- * of the next bytes are X-Codat-ClientId.  What is forwarded is JSON where it has to
- * be, and the body byte for byte where that is promised; values in headers
- * stay in their headers.
+ * of the next bytes are X-Codat-ClientId.  What is forwarded is JSON where it
+ * has to be, and the body byte for byte where that is promised; values in
+ * headers stay in their headers.
  */
 
 
