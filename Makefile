@@ -21,6 +21,7 @@ files  := $(sort $(wildcard ngx_http_codat_module/*.[ch]))
 
 .PHONY: all help deps deps-test deps-check install unit test demo asan \
         valgrind lockcheck tidy bench soak warnings clean FORCE
+.PHONY: oom cover
 .PHONY: matrix conformance deb deb-test
 .PHONY: fuzz fuzz-night
 
@@ -82,6 +83,15 @@ tidy:           ## clang-tidy, cppcheck, warnings, rules of the house
 	@t/tools/style
 	@t/tools/tidy $(dir)
 
+oom:            ## every allocation fails once; needs nginx sources
+	@t/tools/deps install build test check
+	@t/oom/build asan $(dir)/oom
+	@t/tools/run-asan $(dir)/oom/nginx $(wildcard t/oom/*.t)
+
+cover:          ## which lines no test runs; needs nginx sources
+	@t/tools/deps install build test check
+	@t/cover/run $(dir)/cover
+
 bench:          ## the cost of a webhook, beside other servers; of tables, lock
 	@t/tools/deps install build bench count
 	@$(MAKE) all
@@ -125,8 +135,8 @@ deb-test:       ## install it on a clean Debian, try, purge; needs root
 	@t/tools/deb-test $(dir)/deb
 
 clean:          ## remove what was built (keeps what was fetched)
-	rm -rf $(addprefix $(dir)/,addon src asan asan-unit lock valgrind unit \
-	    demo deb ci *.so *.o *.c *.h \
+	rm -rf $(addprefix $(dir)/,addon src asan asan-unit cover lock oom valgrind \
+	    unit demo deb ci *.so *.o *.c *.h \
 	    Makefile autoconf.err configure.log configured) t/servroot*
 
 # Variables:

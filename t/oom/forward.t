@@ -63,6 +63,8 @@ my $oom = Oom->new(
                            codat_forward_timeout 3s;
                            codat_forward * /app/a;
                            codat_forward * /app/hang; }
+        location = /app/hang { internal; proxy_pass http://app;
+                               proxy_read_timeout 4s; }
         location = /static { codat_webhook zone=codat;
                              codat_forward * /nothing; }
         location = /nothing { return 204; }
@@ -95,7 +97,7 @@ $oom->webhook('delayed by limit_req', uri => '/delayed',
 $oom->webhook('late', uri => '/late', good => 504, forwards => ['/app/a'],
               headers => sub {
                   signed_headers($Oom::secret, $_[1], id => $_[0])
-                      . "X-Oom-Skip: 4000\n";
+                      . "X-Oom-Skip: 6000\n";
               });
 $oom->webhook('over HTTP/2', send => \&Oom::request2, forwards => ['/app/a']);
 

@@ -24,6 +24,8 @@
 
 #include "ngx_oom.h"
 
+#include <openssl/evp.h>
+#include <openssl/rand.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
@@ -46,6 +48,7 @@ static char *ngx_http_oom_conf(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static void ngx_http_oom_conf_many(ngx_conf_t *cf, ngx_uint_t from,
     ngx_uint_t step);
+static void ngx_http_oom_conf_openssl(void);
 static void ngx_http_oom_conf_said(ngx_uint_t n, int status);
 static ngx_int_t ngx_http_oom_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_oom_init_module(ngx_cycle_t *cycle);
@@ -182,6 +185,7 @@ ngx_http_oom_conf_many(ngx_conf_t *cf, ngx_uint_t from, ngx_uint_t step)
     ngx_uint_t  n;
 
     ngx_oom_init();
+    ngx_http_oom_conf_openssl();
 
     setvbuf(stdout, NULL, _IOLBF, 0);
 
@@ -214,6 +218,31 @@ ngx_http_oom_conf_many(ngx_conf_t *cf, ngx_uint_t from, ngx_uint_t step)
             exit(0);
         }
     }
+}
+
+
+/* it makes its tables of methods once: thousands of allocations */
+
+static void
+ngx_http_oom_conf_openssl(void)
+{
+    int          type;
+    u_char       bytes[32];
+    EVP_PKEY    *pkey;
+    EVP_MD_CTX  *ctx;
+
+    (void) RAND_bytes(bytes, sizeof(bytes));
+
+    EVP_MAC_free(EVP_MAC_fetch(NULL, "HMAC", NULL));
+
+    type = EVP_PKEY_ED25519;
+    pkey = EVP_PKEY_new_raw_private_key(type, NULL, bytes, sizeof(bytes));
+    ctx = EVP_MD_CTX_new();
+
+    (void) EVP_DigestSignInit(ctx, NULL, NULL, NULL, pkey);
+
+    EVP_MD_CTX_free(ctx);
+    EVP_PKEY_free(pkey);
 }
 
 
