@@ -172,6 +172,7 @@ sub get {
 # run, with $arm in the header X-Oom of the request that is to suffer, and calls
 # "answered"
 #   once       not with all allocations behind it
+#   fresh      each run in a new worker, which has made nothing yet
 
 sub sweep {
     my ($self, $title, $run, %opt) = @_;
@@ -185,7 +186,9 @@ sub sweep {
         my ($n, @problems);
 
         for ($n = 1; ; $n++) {
-            my $state = $self->_once($n, $lasting, $run, \@problems);
+            $self->_renew if $opt{fresh};
+            my $state = $self->_once($n, $lasting, $run, \@problems,
+                                     $opt{fresh});
             last if !$state->{hit} || @problems > $most;
         }
 
@@ -197,8 +200,16 @@ sub sweep {
 }
 
 
+sub _renew {
+    my $self = shift;
+
+    delete $self->{client};
+    (undef, $self->{pid}) = $self->{nginx}->kill_worker('TERM');
+}
+
+
 sub _once {
-    my ($self, $n, $lasting, $run, $problems) = @_;
+    my ($self, $n, $lasting, $run, $problems, $fresh) = @_;
 
     my ($state, $where, @found);
 
@@ -218,12 +229,12 @@ sub _once {
 
         # a forward may go on behind the answer
         my $until = time + 1;
-        while ($after->{bytes} > $before && time < $until) {
+        while (!$fresh && $after->{bytes} > $before && time < $until) {
             sleep(0.02);
             $after = $self->control;
         }
 
-        last if @found || $after->{bytes} <= $before;
+        last if @found || $fresh || $after->{bytes} <= $before;
         push @found, 'bytes that are lost: ' . ($after->{bytes} - $before)
             if $try == 3;
     }
@@ -288,7 +299,7 @@ sub webhook {
     my ($self, $title, %opt) = @_;
 
     $self->sweep($title, sub { $self->_webhook_run(\%opt, @_[1, 2]) },
-                 once => $opt{once});
+                 once => $opt{once}, fresh => $opt{fresh});
 }
 
 

@@ -71,11 +71,18 @@ my %paths = (
     "/companies/$company" => 200, '/companies?limit=3' => 200,
     '/events?limit=20' => 200, "/events?limit=3&after=$events_next" => 200,
     "/events?eventType=*.write.*,read.*&companyId=$company&limit=3" => 200,
+    '/pushes?companyId=' . ('%41' x 300) => 400,
+    "/connections?companyId=\U$company" => 200,
+    '/pushes?reference=%c3%a9' => 200, '/companies?status=x' => 400,
+    '/events?eventType=a.*b' => 400, '/events?state=dead' => 400,
+    '/events?after=x' => 400, '/pushes?limit=1&limit=2' => 400,
+    '/companies/none' => 404, '/connections/none' => 404,
     '/health' => 200, '/pushes?limit=x' => 400, '/nothing' => 404,
 );
 
 for my $path (sort keys %paths) {
-    $oom->status($path =~ s/[0-9a-f]{8}[-0-9a-f]{20,}/ID/gr, 'GET',
+    $oom->status($path =~ s/[0-9a-fA-F]{8}[-0-9a-fA-F]{20,}/ID/gr
+                       =~ s/(%41)+/LONG/r, 'GET',
                  "/codat$path", good => $paths{$path});
 }
 

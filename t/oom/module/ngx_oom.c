@@ -11,7 +11,6 @@
 
 #include <dlfcn.h>
 #include <execinfo.h>
-#include <malloc.h>
 
 
 /*
@@ -118,17 +117,9 @@ size_t
 ngx_oom_bytes(void)
 {
 #if (NGX_OOM_ASAN)
-
     return __sanitizer_get_current_allocated_bytes();
-
 #else
-
-    struct mallinfo2  info;
-
-    info = mallinfo2();
-
-    return info.uordblks + info.hblkhd;
-
+    return 0;
 #endif
 }
 

@@ -35,7 +35,7 @@ void ngx_oom_init(void);
 void ngx_oom_arm(ngx_uint_t n, ngx_uint_t lasting);
 void ngx_oom_disarm(void);
 
-/* Bytes that are allocated now. */
+/* Bytes that are allocated now; 0 where only AddressSanitizer could tell. */
 size_t ngx_oom_bytes(void);
 
 /* Lets the clock of timers go on by so many milliseconds. */
