@@ -12,7 +12,8 @@ use File::Basename qw(dirname);
 use File::Path qw(make_path);
 use File::Temp ();
 
-our @EXPORT_OK = qw($top $out %set dir slurp spew cpus pin pinned version summary);
+our @EXPORT_OK = qw($top $out %set dir slurp spew cpus pin pinned version
+                    summary);
 
 our $top = abs_path(dirname(__FILE__) . '/../../..');
 

@@ -224,7 +224,8 @@ sub certificate {
             or die "bench: openssl makes no certificate\n";
     }
 
-    return "ssl_certificate $path.crt; ssl_certificate_key $path.key;";
+    return "ssl_protocols TLSv1.2 TLSv1.3; "
+        . "ssl_certificate $path.crt; ssl_certificate_key $path.key;";
 }
 
 
