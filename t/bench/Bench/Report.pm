@@ -51,6 +51,12 @@ sub merge {
         for my $key (keys %{$other->{pairs}}) {
             my $new = $other->{pairs}{$key};
             my $pair = $all->{pairs}{$key} //= { %$new, sides => {} };
+            my ($here, $there) = map { join ', ', sort keys %{$_->{sides}} }
+                $pair, $new;
+
+            # a ratio is of one round
+            die "bench: $key was measured with other sides: $here; $there\n"
+                if $here && $here ne $there;
 
             for my $name (keys %{$new->{sides}}) {
                 my $side = $pair->{sides}{$name} //= { rounds => [] };
