@@ -101,10 +101,10 @@ sub wrk_once {
         : "http://127.0.0.1:$server->{port}";
 
     # it takes whole seconds only
-    my @command = (pin('client'), 'wrk', '-t1', "-c$set{connections}", '-d',
-        POSIX::ceil($time) . 's', '-s', "$top/t/bench/send.lua",
-        "$where/webhooks/codat", '--', $messages->{path}, $first, $n,
-        $side->{repeat} ? 'repeat' : ());
+    my @command = (pin('client'), 'wrk', '-t1', "-c$set{connections}",
+        '-d', POSIX::ceil($time) . 's', '--timeout', '20s',
+        '-s', "$top/t/bench/send.lua", "$where/webhooks/codat", '--',
+        $messages->{path}, $first, $n, $side->{repeat} ? 'repeat' : ());
 
     open(my $pipe, '-|', @command) or die "bench: cannot run wrk: $!\n";
     my $said = do { local $/; readline $pipe };
