@@ -65,7 +65,7 @@ sub check {
 
     # several processes of a peer do not know what the others do
     if (!$side->{peer} || $set{workers} == 1) {
-        my $known = 0;
+        my $known;
         for my $i (1 .. $set{connections}) {
             $known = index($ask->($warm + $i), $again) >= 0;
             last if $known;
@@ -101,8 +101,9 @@ sub wrk_once {
         : "http://127.0.0.1:$server->{port}";
 
     # it takes whole seconds only
-    my @command = (pin('client'), 'wrk', '-t1', "-c$set{connections}",
-        '-d', POSIX::ceil($time) . 's', '--timeout', '20s',
+    my $connections = $side->{connections} // $set{connections};
+    my @command = (pin('client'), 'wrk', '-t1', "-c$connections", '-d',
+        POSIX::ceil($time) . 's', '--timeout', '20s',
         '-s', "$top/t/bench/send.lua", "$where/webhooks/codat", '--',
         $messages->{path}, $first, $n, $side->{repeat} ? 'repeat' : ());
 
