@@ -39,38 +39,12 @@ typedef struct {
      / NGX_CODAT_ZONE_DATA_LEN)
 
 
-/* rows of one call of ngx_codat_cell_fetch() */
-#define NGX_CODAT_CELL_FETCH  8
-
-
 /* The row behind an index; NULL for NGX_CODAT_ZONE_NONE. */
 ngx_codat_row_t *ngx_codat_cell_row(ngx_codat_zone_sh_t *sh, uint32_t index);
 
 /* A hash of a key under the seed of the zone, never 0. */
 uint32_t ngx_codat_cell_hash(ngx_codat_zone_sh_t *sh, ngx_uint_t kind,
     const u_char *key);
-
-/*
- * Brings nearer what will be needed of rows that have these hashes, of keys
- * and of groups (NULL, or 0: none), all of them at once, so that the lock
- * need not be held while memory is waited for.  To be called without it: what
- * is read may change at that moment, and does nothing but tell which memory to
- * fetch.
- */
-void ngx_codat_cell_fetch(ngx_codat_zone_sh_t *sh, const uint32_t *hashes,
-    const uint32_t *groups, ngx_uint_t n);
-
-/* The same for a row that is going to be read. */
-void ngx_codat_cell_fetch_key(ngx_codat_zone_sh_t *sh, ngx_uint_t kind,
-    const u_char *key);
-
-/* The same for the bucket of a row; with the lock. */
-void ngx_codat_cell_fetch_bucket(ngx_codat_zone_sh_t *sh,
-    const ngx_codat_row_t *row);
-
-/* The same for the row behind an index, and for its record. */
-void ngx_codat_cell_fetch_row(ngx_codat_zone_sh_t *sh, uint32_t index,
-    ngx_uint_t record);
 
 /* Finds a row by kind and key; NULL if there is none. */
 ngx_codat_row_t *ngx_codat_cell_find_locked(ngx_codat_zone_sh_t *sh,

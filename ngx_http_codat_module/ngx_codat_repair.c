@@ -12,6 +12,7 @@
 #include <ngx_core.h>
 
 #include "ngx_codat_cell.h"
+#include "ngx_codat_fetch.h"
 #include "ngx_codat_repair.h"
 #include "ngx_codat_table.h"
 
@@ -239,7 +240,7 @@ ngx_codat_repair_cells(ngx_codat_zone_sh_t *sh)
         if (i > NGX_CODAT_REPAIR_AHEAD
             && ngx_codat_repair_is_row(row - NGX_CODAT_REPAIR_AHEAD))
         {
-            ngx_codat_cell_fetch_bucket(sh, row - NGX_CODAT_REPAIR_AHEAD);
+            ngx_codat_fetch_bucket(sh, row - NGX_CODAT_REPAIR_AHEAD);
         }
 
         if (row->kind == NGX_CODAT_ROW_FREE
@@ -274,7 +275,7 @@ ngx_codat_repair_cells(ngx_codat_zone_sh_t *sh)
 static void
 ngx_codat_repair_links(ngx_codat_zone_sh_t *sh)
 {
-    uint32_t    i, links[NGX_CODAT_CELL_FETCH];
+    uint32_t    i, links[NGX_CODAT_FETCH_ROWS];
     ngx_uint_t  n;
 
     if (sh->created[NGX_CODAT_ROW_LINK].count == 0) {
@@ -291,7 +292,7 @@ ngx_codat_repair_links(ngx_codat_zone_sh_t *sh)
 
         links[n++] = i;
 
-        if (n == NGX_CODAT_CELL_FETCH) {
+        if (n == NGX_CODAT_FETCH_ROWS) {
             ngx_codat_repair_check_links(sh, links, n);
             n = 0;
         }
@@ -305,7 +306,7 @@ static void
 ngx_codat_repair_check_links(ngx_codat_zone_sh_t *sh, uint32_t *links,
     ngx_uint_t n)
 {
-    uint32_t          hashes[NGX_CODAT_CELL_FETCH];
+    uint32_t          hashes[NGX_CODAT_FETCH_ROWS];
     ngx_uint_t        i;
     ngx_codat_row_t  *row;
 
@@ -316,7 +317,7 @@ ngx_codat_repair_check_links(ngx_codat_zone_sh_t *sh, uint32_t *links,
                                         sh->cells[links[i]].key);
     }
 
-    ngx_codat_cell_fetch(sh, hashes, NULL, n);
+    ngx_codat_fetch_rows(sh, hashes, NULL, n);
 
     for (i = 0; i < n; i++) {
         row = &sh->cells[links[i]];
@@ -430,8 +431,7 @@ ngx_codat_repair_string(ngx_codat_zone_sh_t *sh, const uint64_t *keys,
         if (i + NGX_CODAT_REPAIR_AHEAD < n) {
             ahead = ngx_codat_repair_cell(keys[i + NGX_CODAT_REPAIR_AHEAD]);
 
-            ngx_codat_cell_fetch_row(sh, ahead,
-                                     order == NGX_CODAT_REPAIR_STAMP);
+            ngx_codat_fetch_row(sh, ahead, order == NGX_CODAT_REPAIR_STAMP);
         }
 
         if (order == NGX_CODAT_REPAIR_TOUCHED) {

@@ -14,6 +14,7 @@
 #include "ngx_codat_cell.h"
 #include "ngx_codat_digest.h"
 #include "ngx_codat_evict.h"
+#include "ngx_codat_fetch.h"
 #include "ngx_codat_table.h"
 
 
@@ -222,7 +223,7 @@ static void
 ngx_codat_table_fetch(ngx_codat_zone_t *zone, ngx_codat_delivery_t *delivery,
     ngx_codat_table_fact_t *facts, ngx_uint_t n)
 {
-    uint32_t    hashes[NGX_CODAT_CELL_FETCH], groups[NGX_CODAT_CELL_FETCH];
+    uint32_t    hashes[NGX_CODAT_FETCH_ROWS], groups[NGX_CODAT_FETCH_ROWS];
     ngx_uint_t  i, k;
 
     k = 0;
@@ -233,7 +234,7 @@ ngx_codat_table_fetch(ngx_codat_zone_t *zone, ngx_codat_delivery_t *delivery,
         groups[k++] = 0;
     }
 
-    for (i = 0; i < n && k < NGX_CODAT_CELL_FETCH; i++) {
+    for (i = 0; i < n && k < NGX_CODAT_FETCH_ROWS; i++) {
 
         if (facts[i].skip) {
             continue;
@@ -244,7 +245,7 @@ ngx_codat_table_fetch(ngx_codat_zone_t *zone, ngx_codat_delivery_t *delivery,
         groups[k++] = facts[i].group;
     }
 
-    ngx_codat_cell_fetch(zone->sh, hashes, groups, k);
+    ngx_codat_fetch_rows(zone->sh, hashes, groups, k);
 }
 
 
@@ -581,7 +582,7 @@ ngx_codat_table_get(ngx_codat_zone_t *zone, ngx_codat_record_kind_e kind,
 {
     ngx_codat_row_t  *row;
 
-    ngx_codat_cell_fetch_key(zone->sh, ngx_codat_table_kinds[kind], key);
+    ngx_codat_fetch_key(zone->sh, ngx_codat_table_kinds[kind], key);
 
     ngx_codat_zone_lock(zone);
 

@@ -14,6 +14,7 @@
 #include "ngx_codat_cell.h"
 #include "ngx_codat_digest.h"
 #include "ngx_codat_evict.h"
+#include "ngx_codat_fetch.h"
 #include "ngx_codat_walk.h"
 
 
@@ -355,9 +356,10 @@ ngx_codat_walk_stop_locked(ngx_codat_zone_t *zone, ngx_codat_walk_t *walk,
 
     /* what comes behind it, while the caller is busy with this one */
 
-    ngx_codat_cell_fetch_row(zone->sh, walk->by == NGX_CODAT_WALK_ALL
-                                       ? row->u.record.older
-                                       : row->u.record.later, 1);
+    ngx_codat_fetch_row(zone->sh,
+                        walk->by == NGX_CODAT_WALK_ALL ? row->u.record.older
+                                                       : row->u.record.later,
+                        1);
 }
 
 
