@@ -49,6 +49,10 @@ X(TRANSITIONS_REFUSED,  "codat_refused_transitions_total",        counter,
 X(CONFLICTS,            "codat_id_conflicts_total",               counter,
   "Messages whose id was seen before with another body.")
 
+/* in the table: ngx_http_codat_tracked_e */
+X(TRACKED,              "codat_tracked_total",                    counter,
+  "What was done about calls to Codat's API.")
+
 X(ROWS,                 "codat_rows",                             gauge,
   "Rows in the zone, by kind.")
 

@@ -30,6 +30,7 @@ typedef struct {
 static void ngx_codat_merge_push(ngx_codat_merge_ctx_t *ctx);
 static ngx_uint_t ngx_codat_merge_rank(ngx_uint_t status);
 static void ngx_codat_merge_push_status(ngx_codat_merge_ctx_t *ctx);
+static void ngx_codat_merge_confirmed(ngx_codat_merge_ctx_t *ctx);
 static void ngx_codat_merge_connection(ngx_codat_merge_ctx_t *ctx);
 static ngx_uint_t ngx_codat_merge_deleted(ngx_codat_merge_ctx_t *ctx);
 static void ngx_codat_merge_link(ngx_codat_merge_ctx_t *ctx);
@@ -115,7 +116,18 @@ ngx_codat_merge(ngx_codat_record_t *row, const ngx_codat_record_t *said)
         return 0;
     }
 
-    ngx_codat_merge_latest(&ctx, NGX_CODAT_TIME_UPDATED, ctx.when);
+    if (row->kind != NGX_CODAT_RECORD_PUSH) {
+        ngx_codat_merge_latest(&ctx, NGX_CODAT_TIME_UPDATED, ctx.when);
+        return ctx.result;
+    }
+
+    if (!(said->flags & NGX_CODAT_MERGE_ANSWER)
+        || (ctx.result & NGX_CODAT_MERGE_CHANGED))
+    {
+        ngx_codat_merge_latest(&ctx, NGX_CODAT_TIME_UPDATED, ctx.when);
+    }
+
+    ngx_codat_merge_confirmed(&ctx);
 
     return ctx.result;
 }
@@ -233,6 +245,7 @@ ngx_codat_merge_push_status(ngx_codat_merge_ctx_t *ctx)
         row->times[NGX_CODAT_TIME_STATUS] = 0;
         row->times[NGX_CODAT_TIME_SEEN] = 0;
         row->times[NGX_CODAT_TIME_COMPLETED] = 0;
+        row->times[NGX_CODAT_TIME_CONFIRMED] = 0;
     }
 
     ngx_codat_merge_latest(ctx, NGX_CODAT_TIME_STATUS, ctx->generated);
@@ -255,6 +268,20 @@ ngx_codat_merge_push_status(ngx_codat_merge_ctx_t *ctx)
     {
         ngx_codat_merge_set_text(ctx, NGX_CODAT_TEXT_ERROR, error);
         ngx_codat_merge_set_time(ctx, NGX_CODAT_TIME_ERROR, ctx->when);
+    }
+}
+
+
+/* until when the status is known to be what it is */
+
+static void
+ngx_codat_merge_confirmed(ngx_codat_merge_ctx_t *ctx)
+{
+    if (ctx->said->state
+        && ctx->said->state == ctx->row->state
+        && !(ctx->said->flags & NGX_CODAT_MERGE_BY_HAND))
+    {
+        ngx_codat_merge_latest(ctx, NGX_CODAT_TIME_CONFIRMED, ctx->received);
     }
 }
 

@@ -26,8 +26,12 @@
 #define NGX_CODAT_MERGE_STATUS    0x08  /* the status is another now */
 
 
-/* in "flags" of what is said of a push: by hand, so facts only fill gaps */
+/*
+ * In "flags" of what is said of a push: by hand, so facts only fill gaps; or
+ * by an answer of Codat's API, which is news only if something has changed.
+ */
 #define NGX_CODAT_MERGE_BY_HAND   0x80
+#define NGX_CODAT_MERGE_ANSWER    0x40
 
 
 /*
@@ -37,8 +41,8 @@
  * never 0), and TIME_GENERATED the date of the event, or 0 if it has none or
  * is about something else and only mentions this row; state is what the event
  * says, or 0 where it says nothing of it; flags are, of a connection, the
- * status that the event says was before, and of a push 0 or BY_HAND.  The row
- * then refers to texts of both.  Returns the mask above.
+ * status that the event says was before, and of a push 0, BY_HAND or ANSWER.
+ * The row then refers to texts of both.  Returns the mask above.
  */
 ngx_uint_t ngx_codat_merge(ngx_codat_record_t *row,
     const ngx_codat_record_t *said);

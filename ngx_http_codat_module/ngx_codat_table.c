@@ -621,7 +621,11 @@ ngx_codat_table_register(ngx_codat_zone_t *zone, ngx_codat_record_t *push,
     ctx.now = (uint32_t) ngx_time();
 
     push->kind = NGX_CODAT_RECORD_PUSH;
-    push->flags = NGX_CODAT_MERGE_BY_HAND;
+
+    if (push->flags != NGX_CODAT_MERGE_ANSWER) {
+        push->flags = NGX_CODAT_MERGE_BY_HAND;
+    }
+
     push->times[NGX_CODAT_TIME_UPDATED] = ngx_codat_table_now();
     push->times[NGX_CODAT_TIME_SEEN] = push->times[NGX_CODAT_TIME_UPDATED];
 
@@ -650,7 +654,9 @@ ngx_codat_table_register(ngx_codat_zone_t *zone, ngx_codat_record_t *push,
 
     rc = row ? NGX_OK : NGX_DONE;
 
-    push->state = row ? NGX_CODAT_PUSH_UNKNOWN : NGX_CODAT_PUSH_PENDING;
+    if (push->flags == NGX_CODAT_MERGE_BY_HAND) {
+        push->state = row ? NGX_CODAT_PUSH_UNKNOWN : NGX_CODAT_PUSH_PENDING;
+    }
 
     (void) ngx_codat_table_apply_locked(zone, &fact, copy, &ctx);
 

@@ -69,8 +69,9 @@ ngx_int_t ngx_codat_table_get(ngx_codat_zone_t *zone,
 
 /*
  * Registers a push by hand: TEXT_ID, and of TEXT_REFERENCE, TEXT_COMPANY,
- * TEXT_CONNECTION and TEXT_DATA_TYPE those that are set.  "copy" is the row
- * as it is then.  Returns NGX_OK if the push was known, NGX_DONE if it is
+ * TEXT_CONNECTION and TEXT_DATA_TYPE those that are set; or, with flags of
+ * NGX_CODAT_MERGE_ANSWER, what Codat's API has said of one.  Wakes whoever
+ * waits for it.  "copy" is the row as it is then.  Returns NGX_OK if the push was known, NGX_DONE if it is
  * new, NGX_DECLINED if there is no room or the key is none, or NGX_ERROR
  * (OpenSSL).
  */

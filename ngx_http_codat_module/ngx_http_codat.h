@@ -3,8 +3,8 @@
  * Copyright (C) the authors of the Codat module
  *
  * Ring 2.  What the HTTP rooms share: the configuration, which is read-only
- * while serving, and the context of one webhook, which lives in the pool of
- * its main request.
+ * while serving, and the context of one webhook or call to Codat's API,
+ * which lives in the pool of its main request.
  */
 
 
@@ -132,6 +132,18 @@ typedef struct {
 } ngx_http_codat_status_conf_t;
 
 
+/* of codat_track */
+
+typedef struct {
+    ngx_shm_zone_t               *zone;
+    ngx_http_complex_value_t      reference;
+    time_t                        refresh;   /* seconds, 0: never local */
+    ngx_uint_t                    shed;      /* unsigned  shed:1; */
+    u_char                       *file;
+    ngx_uint_t                    line;
+} ngx_http_codat_track_conf_t;
+
+
 typedef struct {
     ngx_shm_zone_t               *zone;
     uint32_t                      routes;    /* a hash of the forwards */
@@ -152,6 +164,7 @@ typedef struct {
     ngx_uint_t                    log_level;
 
     ngx_http_codat_status_conf_t  status;
+    ngx_http_codat_track_conf_t  *track;
 
     u_char                       *file;      /* of codat_webhook */
     ngx_uint_t                    line;
@@ -160,6 +173,7 @@ typedef struct {
 
 
 typedef struct ngx_http_codat_forwarding_s  ngx_http_codat_forwarding_t;
+typedef struct ngx_http_codat_track_s       ngx_http_codat_track_t;
 
 
 typedef struct {
@@ -187,6 +201,8 @@ typedef struct {
     ngx_int_t                     rc;        /* of the answer, once sent */
 
     ngx_str_t                     replacement; /* of the core's own page */
+
+    ngx_http_codat_track_t       *track;     /* alone: no webhook */
 
     unsigned                      gone:1;    /* the client is, over HTTP/2 */
     unsigned                      scanned:1;

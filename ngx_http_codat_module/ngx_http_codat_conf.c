@@ -8,6 +8,7 @@
 #include "ngx_http_codat_conf.h"
 #include "ngx_http_codat_conf_forward.h"
 #include "ngx_http_codat_conf_status.h"
+#include "ngx_http_codat_conf_track.h"
 #include "ngx_http_codat_webhook.h"
 
 
@@ -79,6 +80,7 @@ ngx_http_codat_create_loc_conf(ngx_conf_t *cf)
      *     cdlcf->clients = NULL;
      *     cdlcf->forwards = NULL;
      *     cdlcf->status = { NULL, ... };
+     *     cdlcf->track = NULL;
      *     cdlcf->file = NULL;
      *     cdlcf->line = 0;
      *     cdlcf->clash = 0;
@@ -119,7 +121,9 @@ ngx_http_codat_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_sec_value(conf->wait, prev->wait, 60);
     ngx_conf_merge_uint_value(conf->log_level, prev->log_level, NGX_LOG_ERR);
 
-    if (ngx_http_codat_conf_merge_status(cf, prev, conf) != NGX_CONF_OK) {
+    if (ngx_http_codat_conf_merge_status(cf, prev, conf) != NGX_CONF_OK
+        || ngx_http_codat_conf_merge_track(cf, prev, conf) != NGX_CONF_OK)
+    {
         return NGX_CONF_ERROR;
     }
 

@@ -11,10 +11,13 @@
 #include "ngx_http_codat_conf.h"
 #include "ngx_http_codat_conf_forward.h"
 #include "ngx_http_codat_conf_status.h"
+#include "ngx_http_codat_conf_track.h"
 #include "ngx_http_codat_filter.h"
 #include "ngx_http_codat_format.h"
 #include "ngx_http_codat_lookup.h"
 #include "ngx_http_codat_secret.h"
+#include "ngx_http_codat_track.h"
+#include "ngx_http_codat_track_filter.h"
 #include "ngx_http_codat_variables.h"
 #include "ngx_http_codat_wait.h"
 
@@ -126,6 +129,13 @@ static ngx_command_t  ngx_http_codat_commands[] = {
       0,
       NULL },
 
+    { ngx_string("codat_track"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_codat_track,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("codat_wait"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_codat_wait_time,
@@ -144,6 +154,7 @@ static struct {
     { NGX_HTTP_SERVER_REWRITE_PHASE, ngx_http_codat_child_rewrite_handler },
     { NGX_HTTP_PREACCESS_PHASE, ngx_http_codat_child_preaccess_handler },
     { NGX_HTTP_PRECONTENT_PHASE, ngx_http_codat_child_precontent_handler },
+    { NGX_HTTP_PRECONTENT_PHASE, ngx_http_codat_track_handler },
     { 0, NULL }
 };
 
@@ -197,6 +208,7 @@ ngx_http_codat_postconfiguration(ngx_conf_t *cf)
     /* whatever follows: an old configuration may still need the filters */
 
     ngx_http_codat_filter_init();
+    ngx_http_codat_track_filter_init();
 
     ngx_http_codat_variables_room(cf);
 

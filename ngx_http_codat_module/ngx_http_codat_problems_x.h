@@ -51,3 +51,16 @@ X(INVALID_BODY,           "invalid_body",                400,
   "The body says what it can't")
 X(STATUS_UNAVAILABLE,     "unavailable",                 503,
   "The request can't be served at present")
+
+/* of calls to Codat's API */
+
+X(INVALID_REFERENCE,      "invalid_reference",           400,
+  "The reference can't be remembered")
+X(INVALID_AFTER,          "invalid_after",               400,
+  "X-Codat-After is not a list of push operation keys")
+X(DEPENDENCY_FAILED,      "dependency_failed",           424,
+  "A push that this request depends on has failed")
+X(DEPENDENCY_TIMEOUT,     "dependency_timeout",          504,
+  "A push that this request depends on is still pending")
+X(RATE_LIMITED,           "rate_limited",                429,
+  "The quota of Codat's API is used up")

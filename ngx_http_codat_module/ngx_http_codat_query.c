@@ -5,9 +5,9 @@
 
 
 #include "ngx_http_codat.h"
+#include "ngx_http_codat_prefer.h"
 #include "ngx_http_codat_query.h"
 #include "ngx_http_codat_status.h"
-#include "ngx_http_codat_wait.h"
 
 
 typedef struct {
@@ -211,7 +211,7 @@ ngx_http_codat_query_number(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    n = ngx_http_codat_wait_seconds(value->data, value->data + value->len);
+    n = ngx_http_codat_prefer_seconds(value->data, value->data + value->len);
 
     if (n == NGX_ERROR) {
         *answer = ngx_http_codat_status_problem(r,

@@ -6,13 +6,9 @@
 
 #include "ngx_http_codat.h"
 #include "ngx_http_codat_conf.h"
-#include "ngx_http_codat_header.h"
+#include "ngx_http_codat_prefer.h"
 #include "ngx_http_codat_status.h"
 #include "ngx_http_codat_wait.h"
-
-
-/* seconds: the longest codat_wait, and the longest that is asked for */
-#define NGX_HTTP_CODAT_WAIT_MAX  86400
 
 
 typedef struct {
@@ -27,11 +23,6 @@ typedef struct {
 
 static ngx_http_codat_waiter_t *ngx_http_codat_waiter(ngx_http_request_t *r,
     ngx_codat_record_kind_e kind, const u_char *key);
-static ngx_int_t ngx_http_codat_wait_prefer(ngx_http_request_t *r);
-static ngx_int_t ngx_http_codat_wait_preferences(ngx_str_t *value);
-static ngx_int_t ngx_http_codat_wait_preference(u_char *p, u_char *last);
-static ngx_int_t ngx_http_codat_wait_applied(ngx_http_request_t *r,
-    ngx_int_t seconds);
 static ngx_uint_t ngx_http_codat_wait_over(ngx_http_codat_waiter_t *waiter,
     ngx_uint_t first);
 static ngx_int_t ngx_http_codat_wait_park(ngx_http_codat_waiter_t *waiter);
@@ -39,10 +30,6 @@ static void ngx_http_codat_wait_watch_handler(ngx_codat_watch_t *watch);
 static void ngx_http_codat_wait_timer_handler(ngx_event_t *ev);
 static void ngx_http_codat_wait_answer(ngx_http_codat_waiter_t *waiter);
 static void ngx_http_codat_wait_cleanup(void *data);
-
-
-static ngx_str_t  ngx_http_codat_preference_applied =
-    ngx_string("Preference-Applied");
 
 
 char *
@@ -61,7 +48,7 @@ ngx_http_codat_wait_time(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     cdlcf->wait = ngx_parse_time(&value[1], 1);
 
     if (cdlcf->wait == (time_t) NGX_ERROR
-        || cdlcf->wait > NGX_HTTP_CODAT_WAIT_MAX)
+        || cdlcf->wait > NGX_HTTP_CODAT_PREFER_MAX)
     {
         return ngx_http_codat_invalid(cf, &value[1], "a time of whole "
                                       "seconds up to 1d, or 0, is expected");
@@ -80,7 +67,7 @@ ngx_http_codat_wait(ngx_http_request_t *r, ngx_codat_record_kind_e kind,
     ngx_http_codat_loc_conf_t  *cdlcf;
 
     if (asked < 0) {
-        asked = ngx_http_codat_wait_prefer(r);
+        asked = ngx_http_codat_prefer_wait(r);
     }
 
     cdlcf = ngx_http_get_module_loc_conf(r, ngx_http_codat_module);
@@ -98,7 +85,7 @@ ngx_http_codat_wait(ngx_http_request_t *r, ngx_codat_record_kind_e kind,
 
     seconds = ngx_min(asked, (ngx_int_t) cdlcf->wait);
 
-    if (ngx_http_codat_wait_applied(r, seconds) != NGX_OK) {
+    if (ngx_http_codat_prefer_applied(r, seconds) != NGX_OK) {
         return NGX_HTTP_SERVICE_UNAVAILABLE;
     }
 
@@ -172,177 +159,6 @@ ngx_http_codat_waiter(ngx_http_request_t *r, ngx_codat_record_kind_e kind,
 
 
 /*
- * The seconds that a client prefers to wait, or an error if none.  Of a
- * preference that is there twice the first one counts (RFC 7240, section 2).
- * What the client says to the main request is not meant for subrequests.
- */
-
-static ngx_int_t
-ngx_http_codat_wait_prefer(ngx_http_request_t *r)
-{
-    ngx_int_t                      seconds;
-    ngx_table_elt_t               *h;
-    ngx_http_codat_header_iter_t   iter =
-                          ngx_http_codat_header_iter(&r->headers_in.headers);
-
-    if (r != r->main) {
-        return NGX_ERROR;
-    }
-
-    while ((h = ngx_http_codat_header_next(&iter)) != NULL) {
-
-        if (h->key.len != sizeof("prefer") - 1
-            || ngx_strncmp(h->lowcase_key, "prefer", sizeof("prefer") - 1)
-               != 0)
-        {
-            continue;
-        }
-
-        seconds = ngx_http_codat_wait_preferences(&h->value);
-
-        if (seconds != NGX_DECLINED) {
-            return seconds;
-        }
-    }
-
-    return NGX_ERROR;
-}
-
-
-/* returns NGX_DECLINED if none of these is about waiting */
-
-static ngx_int_t
-ngx_http_codat_wait_preferences(ngx_str_t *value)
-{
-    u_char      *p, *last, *begin, *end;
-    ngx_int_t    seconds;
-    ngx_uint_t   quoted;
-
-    last = value->data + value->len;
-
-    for (p = value->data; p < last; p++) {
-
-        begin = p;
-        end = NULL;
-        quoted = 0;
-
-        for ( /* void */ ; p < last && (quoted || *p != ','); p++) {
-
-            if (quoted && *p == '\\' && p + 1 < last) {
-                p++;
-
-            } else if (*p == '"') {
-                quoted = !quoted;
-
-            } else if (*p == ';' && !quoted && end == NULL) {
-                end = p;
-            }
-        }
-
-        seconds = ngx_http_codat_wait_preference(begin, end ? end : p);
-
-        if (seconds != NGX_DECLINED) {
-            return seconds;
-        }
-    }
-
-    return NGX_DECLINED;
-}
-
-
-/* "wait=30", to which white space and quotes make no difference */
-
-static ngx_int_t
-ngx_http_codat_wait_preference(u_char *p, u_char *last)
-{
-
-#define ngx_http_codat_blank(ch)  ((ch) == ' ' || (ch) == '\t')
-
-    while (p < last && ngx_http_codat_blank(*p)) {
-        p++;
-    }
-
-    while (p < last && ngx_http_codat_blank(last[-1])) {
-        last--;
-    }
-
-    if (last - p < (ssize_t) sizeof("wait") - 1
-        || ngx_strncasecmp(p, (u_char *) "wait", sizeof("wait") - 1) != 0)
-    {
-        return NGX_DECLINED;
-    }
-
-    p += sizeof("wait") - 1;
-
-    if (p < last && *p != '=' && !ngx_http_codat_blank(*p)) {
-        return NGX_DECLINED;
-    }
-
-    while (p < last && ngx_http_codat_blank(*p)) {
-        p++;
-    }
-
-    if (p == last || *p++ != '=') {
-        return NGX_ERROR;
-    }
-
-    while (p < last && ngx_http_codat_blank(*p)) {
-        p++;
-    }
-
-#undef ngx_http_codat_blank
-
-    if (last - p >= 2 && *p == '"' && last[-1] == '"') {
-        p++;
-        last--;
-    }
-
-    return ngx_http_codat_wait_seconds(p, last);
-}
-
-
-ngx_int_t
-ngx_http_codat_wait_seconds(u_char *p, u_char *last)
-{
-    ngx_int_t  seconds;
-
-    if (p == last) {
-        return NGX_ERROR;
-    }
-
-    for (seconds = 0; p < last; p++) {
-
-        if (*p < '0' || *p > '9') {
-            return NGX_ERROR;
-        }
-
-        seconds = seconds * 10 + (*p - '0');
-        seconds = ngx_min(seconds, NGX_HTTP_CODAT_WAIT_MAX);
-    }
-
-    return seconds;
-}
-
-
-static ngx_int_t
-ngx_http_codat_wait_applied(ngx_http_request_t *r, ngx_int_t seconds)
-{
-    ngx_str_t  value;
-
-    value.data = ngx_pnalloc(r->pool, sizeof("wait=") - 1 + NGX_INT_T_LEN);
-    if (value.data == NULL) {
-        return NGX_ERROR;
-    }
-
-    value.len = (size_t) (ngx_sprintf(value.data, "wait=%i", seconds)
-                          - value.data);
-
-    return ngx_http_codat_header_add(r, &ngx_http_codat_preference_applied,
-                                     &value);
-}
-
-
-/*
  * 1 if there is nothing to wait for, or not any more.  A connection that is
  * forgotten has not changed: no event says that a status is unknown.
  */
@@ -377,23 +193,15 @@ ngx_http_codat_wait_over(ngx_http_codat_waiter_t *waiter, ngx_uint_t first)
 static ngx_int_t
 ngx_http_codat_wait_park(ngx_http_codat_waiter_t *waiter)
 {
-    ngx_event_t         *rev;
     ngx_http_request_t  *r;
 
     r = waiter->request;
-    rev = r->connection->read;
 
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "codat wait, kind: %d, state: %ui", waiter->kind,
                    waiter->state);
 
-    if (rev->ready && !(ngx_event_flags & NGX_USE_LEVEL_EVENT)) {
-
-        /* of a client that is gone already no event will tell */
-
-        ngx_post_event(rev, &ngx_posted_events);
-
-    } else if (ngx_handle_read_event(rev, 0) != NGX_OK) {
+    if (ngx_http_codat_wait_client(r) != NGX_OK) {
 
         /* nobody is to answer behind the page that says so */
 
@@ -402,14 +210,35 @@ ngx_http_codat_wait_park(ngx_http_codat_waiter_t *waiter)
         return NGX_HTTP_SERVICE_UNAVAILABLE;
     }
 
+    r->main->count++;
+
+    return NGX_DONE;
+}
+
+
+ngx_int_t
+ngx_http_codat_wait_client(ngx_http_request_t *r)
+{
+    ngx_event_t  *rev;
+
+    rev = r->connection->read;
+
+    if (rev->ready && !(ngx_event_flags & NGX_USE_LEVEL_EVENT)) {
+
+        /* of a client that is gone already no event will tell */
+
+        ngx_post_event(rev, &ngx_posted_events);
+
+    } else if (ngx_handle_read_event(rev, 0) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     r->read_event_handler = ngx_http_test_reading;
     r->write_event_handler = ngx_http_request_empty_handler;
 
     r->connection->log->action = "waiting for a change";
 
-    r->main->count++;
-
-    return NGX_DONE;
+    return NGX_OK;
 }
 
 

@@ -33,11 +33,10 @@ ngx_int_t ngx_http_codat_wait(ngx_http_request_t *r,
     ngx_codat_record_kind_e kind, const u_char *key, ngx_int_t asked);
 
 /*
- * Reads seconds as a client may write them: digits, however many; what is
- * longer than the longest codat_wait is cut to that.  Returns NGX_ERROR if it
- * is no number.
+ * Has a request that is about to wait end when its client leaves, and do
+ * nothing else until its handlers are set anew.  Returns NGX_OK or NGX_ERROR.
  */
-ngx_int_t ngx_http_codat_wait_seconds(u_char *p, u_char *last);
+ngx_int_t ngx_http_codat_wait_client(ngx_http_request_t *r);
 
 
 #endif /* _NGX_HTTP_CODAT_WAIT_H_INCLUDED_ */
