@@ -205,29 +205,23 @@ ngx_codat_operation_step(ngx_codat_operation_t *operation, const u_char *p,
 static void
 ngx_codat_operation_token(ngx_codat_operation_t *operation, u_char ch)
 {
-    switch (operation->state) {
-
-    case NGX_CODAT_SCAN_FIRST_ELEMENT:
-
-        if (ch == ']') {
-            ngx_codat_operation_close(operation, 1);
+    if (operation->state == NGX_CODAT_SCAN_FIRST_ELEMENT
+        || operation->state == NGX_CODAT_SCAN_FIRST_KEY)
+    {
+        if (ch == ']' || ch == '}') {
+            ngx_codat_operation_close(operation, ch == ']');
             return;
         }
 
-        /* fall through */
+        operation->state = ngx_codat_operation_array(operation)
+                           ? NGX_CODAT_SCAN_VALUE : NGX_CODAT_SCAN_KEY;
+    }
+
+    switch (operation->state) {
 
     case NGX_CODAT_SCAN_VALUE:
         ngx_codat_operation_value(operation, ch);
         return;
-
-    case NGX_CODAT_SCAN_FIRST_KEY:
-
-        if (ch == '}') {
-            ngx_codat_operation_close(operation, 0);
-            return;
-        }
-
-        /* fall through */
 
     case NGX_CODAT_SCAN_KEY:
 

@@ -9,6 +9,7 @@
 #include "ngx_http_codat_metrics.h"
 #include "ngx_http_codat_page.h"
 #include "ngx_http_codat_status.h"
+#include "ngx_http_codat_track.h"
 #include "ngx_codat_names.h"
 
 
@@ -61,6 +62,8 @@ static void ngx_http_codat_metrics_events(ngx_http_codat_page_t *page,
 static void ngx_http_codat_metrics_refused(ngx_http_codat_page_t *page,
     ngx_http_codat_metrics_t *m);
 static void ngx_http_codat_metrics_forwards(ngx_http_codat_page_t *page,
+    ngx_http_codat_metrics_t *m);
+static void ngx_http_codat_metrics_tracked(ngx_http_codat_page_t *page,
     ngx_http_codat_metrics_t *m);
 static void ngx_http_codat_metrics_duration(ngx_http_codat_page_t *page,
     ngx_http_codat_metrics_t *m, ngx_http_codat_route_t *route);
@@ -359,6 +362,8 @@ ngx_http_codat_metrics_write(ngx_http_codat_page_t *page,
                       ngx_codat_stat_id(NGX_CODAT_STAT_CONFLICTS, 0, 0, 0,
                                         0)));
 
+    ngx_http_codat_metrics_tracked(page, m);
+
     ngx_http_codat_metrics_kinds(page, m, NGX_CODAT_STAT_ROWS);
 
     ngx_http_codat_metrics_begin(page, NGX_CODAT_STAT_PUSHES);
@@ -575,6 +580,25 @@ ngx_http_codat_metrics_route(ngx_http_codat_page_t *page,
     ngx_http_codat_page_label(page, "server", &route->server);
     ngx_http_codat_page_label(page, "location", &route->location);
     ngx_http_codat_page_label(page, "target", &route->target);
+}
+
+
+static void
+ngx_http_codat_metrics_tracked(ngx_http_codat_page_t *page,
+    ngx_http_codat_metrics_t *m)
+{
+    ngx_uint_t  i;
+
+    ngx_http_codat_metrics_begin(page, NGX_CODAT_STAT_TRACKED);
+
+    for (i = 0; i < NGX_HTTP_CODAT_TRACKEDS; i++) {
+        ngx_http_codat_page_begin(page);
+        ngx_http_codat_page_label(page, "result",
+                                  &ngx_http_codat_tracked_names[i]);
+        ngx_http_codat_page_value(page,
+            ngx_http_codat_metrics_get(m,
+                      ngx_codat_stat_id(NGX_CODAT_STAT_TRACKED, i, 0, 0, 0)));
+    }
 }
 
 

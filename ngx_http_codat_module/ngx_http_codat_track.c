@@ -129,7 +129,7 @@ ngx_http_codat_track_begin(ngx_http_request_t *r,
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
 
-        track->push = push;
+        track->push = (push != 0);
 
         if (push && ngx_http_complex_value(r, &conf->reference,
                                            &track->reference)
@@ -271,7 +271,6 @@ ngx_http_codat_track_waits(ngx_http_codat_track_t *track)
 {
     time_t                      limit;
     ngx_int_t                   asked;
-    ngx_time_t                 *tp;
     ngx_msec_int_t              elapsed, left;
     ngx_http_request_t         *r;
     ngx_http_codat_loc_conf_t  *cdlcf;
@@ -288,10 +287,9 @@ ngx_http_codat_track_waits(ngx_http_codat_track_t *track)
         limit = (time_t) track->wait;
     }
 
-    tp = ngx_timeofday();
-
-    elapsed = (ngx_msec_int_t) ((tp->sec - r->start_sec) * 1000)
-              + ((ngx_msec_int_t) tp->msec - (ngx_msec_int_t) r->start_msec);
+    elapsed = (ngx_msec_int_t) (ngx_codat_table_now() / 1000)
+              - ((ngx_msec_int_t) r->start_sec * 1000
+                 + (ngx_msec_int_t) r->start_msec);
 
     left = (ngx_msec_int_t) limit * 1000 - ngx_max(elapsed, 0);
 

@@ -6,6 +6,7 @@
 
 #include "ngx_http_codat.h"
 #include "ngx_http_codat_lookup.h"
+#include "ngx_http_codat_track.h"
 #include "ngx_http_codat_variables.h"
 #include "ngx_http_codat_webhook.h"
 
@@ -290,6 +291,9 @@ ngx_http_codat_field(ngx_http_request_t *r, uintptr_t field, ngx_str_t *value)
 
     if (ctx && ctx->parsed) {
         *value = ctx->event.fields[field];
+
+    } else if (ctx && ctx->track && field == NGX_CODAT_FIELD_REFERENCE) {
+        *value = ctx->track->reference;
     }
 
     return NGX_OK;
