@@ -86,8 +86,10 @@ sub call {
     my $client = delete $opt{client};
     my @request = ($method, $uri,
         [$mock ? ['X-Mock', $mock] : (),
-         map { ref $headers{$_} ? map({ [$_[0], $_] } @{$headers{$_}})
-                                : [$_, $headers{$_}] } sort keys %headers],
+         map { my $name = $_;
+               map { [$name, $_] } ref $headers{$name} ? @{$headers{$name}}
+                                                       : $headers{$name}
+         } sort keys %headers],
         $body, %opt, head => $method eq 'HEAD');
 
     my $start = time;
