@@ -116,18 +116,18 @@ ngx_codat_merge(ngx_codat_record_t *row, const ngx_codat_record_t *said)
         return 0;
     }
 
-    if (row->kind != NGX_CODAT_RECORD_PUSH) {
-        ngx_codat_merge_latest(&ctx, NGX_CODAT_TIME_UPDATED, ctx.when);
+    if (row->kind == NGX_CODAT_RECORD_PUSH
+        && (said->flags & NGX_CODAT_MERGE_ANSWER))
+    {
+        newest = (ctx.result & NGX_CODAT_MERGE_CHANGED) ? ctx.when : 0;
+
+        ngx_codat_merge_latest(&ctx, NGX_CODAT_TIME_UPDATED, newest);
+        ngx_codat_merge_confirmed(&ctx);
+
         return ctx.result;
     }
 
-    if (!(said->flags & NGX_CODAT_MERGE_ANSWER)
-        || (ctx.result & NGX_CODAT_MERGE_CHANGED))
-    {
-        ngx_codat_merge_latest(&ctx, NGX_CODAT_TIME_UPDATED, ctx.when);
-    }
-
-    ngx_codat_merge_confirmed(&ctx);
+    ngx_codat_merge_latest(&ctx, NGX_CODAT_TIME_UPDATED, ctx.when);
 
     return ctx.result;
 }
@@ -272,15 +272,12 @@ ngx_codat_merge_push_status(ngx_codat_merge_ctx_t *ctx)
 }
 
 
-/* until when the status is known to be what it is */
+/* asked again, Codat's API has said the same */
 
 static void
 ngx_codat_merge_confirmed(ngx_codat_merge_ctx_t *ctx)
 {
-    if (ctx->said->state
-        && ctx->said->state == ctx->row->state
-        && !(ctx->said->flags & NGX_CODAT_MERGE_BY_HAND))
-    {
+    if (ctx->said->state == ctx->row->state) {
         ngx_codat_merge_latest(ctx, NGX_CODAT_TIME_CONFIRMED, ctx->received);
     }
 }

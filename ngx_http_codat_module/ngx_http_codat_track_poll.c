@@ -168,12 +168,11 @@ ngx_http_codat_track_known(ngx_http_codat_track_t *track,
         return NGX_DECLINED;
     }
 
-    confirmed = copy->record.times[NGX_CODAT_TIME_CONFIRMED];
+    confirmed = ngx_max(copy->record.times[NGX_CODAT_TIME_SEEN],
+                        copy->record.times[NGX_CODAT_TIME_CONFIRMED]);
     now = ngx_codat_table_now();
 
-    if (confirmed == 0
-        || now - confirmed >= (int64_t) track->conf->refresh * 1000000)
-    {
+    if (now - confirmed >= (int64_t) track->conf->refresh * 1000000) {
         return NGX_DECLINED;
     }
 

@@ -49,6 +49,7 @@ int ngx_codat_unit_json(void);
 int ngx_codat_unit_kill(void);
 int ngx_codat_unit_merge(void);
 int ngx_codat_unit_names(void);
+int ngx_codat_unit_operation(void);
 int ngx_codat_unit_pattern(void);
 int ngx_codat_unit_recent(void);
 int ngx_codat_unit_record(void);
