@@ -702,6 +702,12 @@ subtest 'metrics' => sub {
             for @{$labels{$list}};
     }
 
+    my ($tracked) = $code{'ngx_http_codat_track.c'}
+        =~ /tracked_names\[\] = \{(.*?)\};/s;
+    my @results = ($tracked // '') =~ /ngx_string\("(\w+)"\)/g;
+    cmp_ok(scalar @results, '>=', 10, 'results of calls were read');
+    like($page{'metrics.md'}, qr/`$_`/, "calls: $_") for @results;
+
     my ($types) = $page{'metrics.md'}
         =~ /^The data types that can be written are (.*?)\.$/ms;
     is_deeply([sort(($types // '') =~ /`(\w+)`/g)],
@@ -720,9 +726,9 @@ subtest 'problem codes' => sub {
         ok($section, "$code has a section") or next;
         like($section, qr/^$status{$code}\b/, "$code: status");
         like($section, qr/^$_\n: /m, "$code: $_") for qw(Cause Cure);
-        like($page{'webhook.md'} . $page{'status-api.md'},
+        like($page{'webhook.md'} . $page{'status-api.md'} . $page{'track.md'},
              qr/^\| `$code` \| $status{$code} \|/m,
-             "$code in webhook.md or status-api.md");
+             "$code in webhook.md, status-api.md or track.md");
     }
 
     my ($list) = $page{'troubleshooting.md'}

@@ -7,6 +7,7 @@ use warnings;
 use lib 't/lib';
 use CodatTest;
 use CodatTest::Track;
+use File::Temp ();
 use IO::Select ();
 use IO::Uncompress::Gunzip qw(gunzip);
 use Test::More;
@@ -14,8 +15,18 @@ use Time::HiRes qw(time sleep);
 
 my $proxy = 'proxy_http_version 1.1; proxy_set_header Connection "";';
 
+my $dir = File::Temp->newdir;
+my ($cert, $key) = make_cert($dir->dirname);
+
 my $t = CodatTest::Track->new(
     workers => 2, listen => '127.0.0.1:{{port}} reuseport',
+    http => <<"EOC",
+        codat_zone zone=tiny:32k;
+        server { listen 127.0.0.1:{{port3}} ssl;
+                 ssl_certificate $cert; ssl_certificate_key $key;
+                 location / { proxy_pass http://api; $proxy } }
+        upstream tls { server 127.0.0.1:{{port3}}; keepalive 4; }
+EOC
     location => 'add_header X-Seen $codat_reference;',
     server => <<"EOC");
         location /unbuffered/ { codat_track zone=codat; proxy_buffering off;
@@ -46,6 +57,13 @@ my $t = CodatTest::Track->new(
                                     proxy_pass http://api; }
                                 rewrite ^/if(/.*) \$1 break;
                                 proxy_pass http://api; $proxy }
+        location /tls/        { codat_track zone=codat;
+                                proxy_ssl_verify on; proxy_ssl_name localhost;
+                                proxy_ssl_trusted_certificate $cert;
+                                proxy_pass https://tls/; $proxy }
+        location /tiny/       { codat_track zone=tiny;
+                                proxy_pass http://api/; $proxy }
+        location /tinystatus/ { codat_status zone=tiny; }
         location /denied/     { codat_track zone=codat; deny all;
                                 proxy_pass http://api/; $proxy }
 EOC
@@ -202,7 +220,7 @@ subtest 'answers in any form, byte for byte' => sub {
     );
 
     for my $name (sort keys %form) {
-        for my $location (qw(api unbuffered small http10)) {
+        for my $location (qw(api unbuffered small http10 tls)) {
             next if $location eq 'http10' && $form{$name} =~ /chunked/;
             my $plain = $t->call('POST', '/plain' . $t->path, $form{$name},
                                  body => '{"a":[1,{"id":2}]}');
@@ -396,7 +414,31 @@ subtest 'connections are kept' => sub {
 };
 
 
+subtest 'a zone that is full' => sub {
+    my $client = $t->nginx->client;
+
+    for my $n (1 .. 300) {
+        my $answer = $t->call('POST', '/tiny' . $t->path, '', body => '{}',
+            client => $client, 'X-Codat-Reference' => "r$n" . 'x' x 900);
+        last if $answer->status != 200 || !$answer->{key};
+        is($answer->status, 200, 'pushes go on') if $n == 300;
+    }
+
+    my $answer = $t->call('POST', '/tiny' . $t->path, 'after=now',
+        body => '{}', client => $client, Prefer => 'wait=1');
+    is($answer->{op}{status}, 'Success', 'also those that would be held');
+    $client->close;
+
+    my $page = $t->nginx->request('GET', '/tinystatus/metrics')->body;
+    my ($evicted) = $page =~ /evicted_rows_total\{.*kind="push"\} (\d+)/;
+    cmp_ok($evicted, '>', 100, 'old ones are forgotten');
+};
+
+
 subtest 'a client that leaves' => sub {
+    # those that nginx keeps to its own server with TLS are open as well
+    my $before = $t->nginx->stub_status->{active};
+
     my $client = $t->nginx->client;
     $api->reset;
     $client->send($client->build('POST', '/api' . $t->path,
@@ -404,7 +446,9 @@ subtest 'a client that leaves' => sub {
     ok($api->wait_requests(1), 'the API has the request');
     $client->close;
 
-    ok($t->nginx->wait_idle(5), 'no connection is left');
+    ok($t->nginx->_wait_until(sub {
+        $t->nginx->stub_status->{active} <= $before }, 5),
+       'no connection is left');
     is(scalar(my @all = $api->requests), 1, 'it was not repeated');
 };
 

@@ -1,0 +1,101 @@
+# codat_track in the configuration: mistakes, and where it may stand.
+
+use strict;
+use warnings;
+
+use lib 't/lib';
+use CodatTest;
+use Test::More;
+
+my $proxy = 'proxy_pass http://127.0.0.1:1/;';
+
+
+# what nginx -t says of a server's configuration
+
+sub check {
+    my ($server, $http) = @_;
+
+    return CodatTest::Nginx->new(conf => {
+        http => $http // 'codat_zone zone=codat:1m; codat_credential none;',
+        server => $server })->check;
+}
+
+
+my @refused = (
+    ['no arguments', "location /api/ { codat_track; $proxy }",
+     'invalid number of arguments in "codat_track" directive'],
+    ['no zone', "location /api/ { codat_track refresh=5s; $proxy }",
+     '"codat_track" needs zone=NAME, the name of a "codat_zone"'],
+    ['an empty zone', "location /api/ { codat_track zone=; $proxy }",
+     '"codat_track" has an empty "zone="'],
+    ['an unknown zone', "location /api/ { codat_track zone=other; $proxy }",
+     '"codat_track" names a zone "other" that no "codat_zone '
+     . 'zone=other:SIZE;" declares'],
+    ['an unknown argument', "location /api/ { codat_track zone=codat x; $proxy }",
+     '"codat_track" has an invalid "x": zone=NAME, reference=, refresh= and '
+     . 'shed= are allowed'],
+    ['two zones', "location /api/ { codat_track zone=codat zone=codat; $proxy }",
+     '"codat_track" has a second "zone="'],
+    ['an empty reference',
+     "location /api/ { codat_track zone=codat reference=; $proxy }",
+     '"codat_track" has an empty "reference="'],
+    ['a variable that is none',
+     "location /api/ { codat_track zone=codat reference=\$codat_nothing; $proxy }",
+     'unknown "codat_nothing" variable'],
+    ['refresh=often',
+     "location /api/ { codat_track zone=codat refresh=often; $proxy }",
+     '"codat_track" has an invalid "often": a time such as refresh=60s, or '
+     . 'refresh=0, is allowed'],
+    ['refresh=500ms',
+     "location /api/ { codat_track zone=codat refresh=500ms; $proxy }",
+     '"codat_track" has an invalid "500ms"'],
+    ['shed=yes', "location /api/ { codat_track zone=codat shed=yes; $proxy }",
+     '"codat_track" has an invalid "yes": shed=on or shed=off is expected'],
+    ['twice', "location /api/ { codat_track zone=codat;"
+     . " codat_track zone=codat; $proxy }",
+     '"codat_track" directive is duplicate'],
+    ['in a server', 'codat_track zone=codat;',
+     '"codat_track" directive is not allowed here'],
+    ['with a webhook',
+     'location /api/ { codat_track zone=codat; codat_webhook zone=codat; }',
+     q["codat_track" can't share a location with "codat_webhook" or]],
+    ['with the status API',
+     'location /api/ { codat_status zone=codat; codat_track zone=codat; }',
+     q["codat_track" can't share a location with "codat_webhook" or]],
+);
+
+for my $case (@refused) {
+    my ($name, $server, $expected) = @$case;
+    my ($ok, $said) = check($server);
+    ok(!$ok, "$name: refused");
+    like($said, qr/\[emerg\].*\Q$expected\E/, "$name: and why");
+}
+
+my @accepted = (
+    ['all arguments', "location /api/ { codat_track zone=codat refresh=1m"
+     . " reference=a-\$arg_b shed=off; $proxy }"],
+    ['refresh=0', "location /api/ { codat_track zone=codat refresh=0; $proxy }"],
+    ['a regular expression',
+     'location ~ ^/api { codat_track zone=codat; proxy_pass http://127.0.0.1:1; }'],
+    ['a named location',
+     'location @api { codat_track zone=codat; proxy_pass http://127.0.0.1:1; }'],
+    ['an exact location', "location = /api { codat_track zone=codat; $proxy }"],
+    ['an "if"', "location /api/ { codat_track zone=codat; $proxy"
+     . ' if ($arg_a) { proxy_pass http://127.0.0.1:2; } }'],
+    ['a limit_except', "location /api/ { codat_track zone=codat; $proxy"
+     . ' limit_except GET { deny all; } }'],
+    ['another upstream module', 'location /api/ { codat_track zone=codat;'
+     . ' fastcgi_pass 127.0.0.1:1; }'],
+);
+
+for my $case (@accepted) {
+    my ($name, $server) = @$case;
+    my ($ok, $said) = check($server);
+    ok($ok, "$name: accepted") or diag($said);
+}
+
+my ($ok, $said) = check("location /api/ { codat_track zone=late; $proxy }",
+                        'codat_zone zone=late:1m;');
+ok($ok, 'without a webhook anywhere') or diag($said);
+
+done_testing();
