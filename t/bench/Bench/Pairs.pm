@@ -3,17 +3,16 @@ package Bench::Pairs;
 # What is compared with what.  A pair has two or more sides, which take turns;
 # each gets messages of a kind:
 #
-#     kind       of the messages (Bench::Messages); default: that of the pair
-#     conf       what nginx has in the location, and load: modules
-#     peer       or another server (Bench::Peers)
-#     measure    or something else than requests
-#     warmup     how much longer than others it is warmed up
-#     repeat     messages may be sent twice
-#     expect     status and text for a message that came before, and a new one
-#     connections   not the usual number: few, where what is under way at the
-#                end would be a good part of all
-#     against    the side of which it is shown how it compares; default: the
-#                first
+#     kind         of the messages (Bench::Messages); default: the pair's
+#     conf         what nginx has in the location, and load: modules
+#     peer         or another server (Bench::Peers)
+#     measure      or something else than requests
+#     repeat       messages may be sent twice
+#     expect       status, text for a message that came before, for a new one
+#     warmup       how much longer than others it is warmed up
+#     connections  not as many as usual, where what is under way at the end
+#                  would be a good part of all
+#     against      the side to compare with; default: the first
 #
 # Goals are ratios "this side / that side" of a figure, in one round each.
 
