@@ -270,6 +270,11 @@ ngx_codat_record_pack(const ngx_codat_record_t *record, u_char *p)
     }
 
     for (i = NGX_CODAT_TEXT_ID + 1; i < NGX_CODAT_TEXTS; i++) {
+
+        if (record->texts[i].len == 0) {
+            continue;
+        }
+
         value = ngx_codat_record_text(record, i);
 
         if (value.len) {
