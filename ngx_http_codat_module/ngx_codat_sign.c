@@ -51,6 +51,7 @@ static ngx_int_t ngx_codat_sign_verify_ed25519(ngx_codat_sign_key_t *key,
     ngx_codat_sign_list_t *list);
 static int ngx_codat_sign_verify_one(EVP_PKEY *pkey, const u_char *signature,
     ngx_str_t *message);
+static void ngx_codat_sign_begin(void);
 static void ngx_codat_sign_failed(ngx_log_t *log, const char *what);
 
 
@@ -209,7 +210,7 @@ ngx_codat_sign_mac_create(ngx_str_t *key, ngx_log_t *log)
     OSSL_PARAM    params[2];
     EVP_MAC_CTX  *ctx;
 
-    ERR_clear_error();
+    ngx_codat_sign_begin();
 
     mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
     if (mac == NULL) {
@@ -245,7 +246,7 @@ ngx_codat_sign_pkey_create(ngx_str_t *key, ngx_log_t *log)
 {
     EVP_PKEY  *pkey;
 
-    ERR_clear_error();
+    ngx_codat_sign_begin();
 
     pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, key->data,
                                        key->len);
@@ -467,7 +468,7 @@ ngx_codat_sign_verify_hmac(ngx_codat_sign_key_t *key, ngx_pool_t *pool,
     p = ngx_cpymem(p, timestamp->data, timestamp->len);
     *p = '.';
 
-    ERR_clear_error();
+    ngx_codat_sign_begin();
 
     /* without a key, the context begins anew with the one that it has */
 
@@ -523,7 +524,7 @@ ngx_codat_sign_verify_ed25519(ngx_codat_sign_key_t *key, ngx_pool_t *pool,
 
     rc = NGX_DECLINED;
 
-    ERR_clear_error();
+    ngx_codat_sign_begin();
 
     for (i = 0; i < list->ned25519; i++) {
 
@@ -583,7 +584,7 @@ ngx_codat_sign_digest(ngx_str_t *secret,
 {
     size_t  len;
 
-    ERR_clear_error();
+    ngx_codat_sign_begin();
 
     if (ngx_codat_sign_digester == NULL
         && ngx_codat_sign_digester_create() != NGX_OK)
@@ -638,6 +639,20 @@ ngx_uint_t
 ngx_codat_sign_equal(const u_char *one, const u_char *two)
 {
     return CRYPTO_memcmp(one, two, NGX_CODAT_SIGN_DIGEST_LEN) == 0;
+}
+
+
+/*
+ * What others have left is no reason of ours.  To empty a queue that is empty
+ * takes 840 instructions, to look first 170.
+ */
+
+static void
+ngx_codat_sign_begin(void)
+{
+    if (ERR_peek_error()) {
+        ERR_clear_error();
+    }
 }
 
 
