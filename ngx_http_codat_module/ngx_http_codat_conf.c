@@ -162,6 +162,36 @@ ngx_http_codat_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 }
 
 
+char *
+ngx_http_codat_conf_check_zone(ngx_conf_t *cf, const char *directive,
+    ngx_shm_zone_t *zone, u_char *file, ngx_uint_t line)
+{
+    if (zone->data) {
+        return NGX_CONF_OK;
+    }
+
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                  "\"%s\" names a zone \"%V\" that no "
+                  "\"codat_zone zone=%V:SIZE;\" declares in %s:%ui",
+                  directive, &zone->shm.name, &zone->shm.name, file, line);
+
+    return NGX_CONF_ERROR;
+}
+
+
+char *
+ngx_http_codat_conf_clash(ngx_conf_t *cf, const char *directive,
+    const char *elsewhere, u_char *file, ngx_uint_t line)
+{
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                  "\"%s\" shares its location with another handler, such as "
+                  "\"proxy_pass\", which belongs into %s in %s:%ui",
+                  directive, elsewhere, file, line);
+
+    return NGX_CONF_ERROR;
+}
+
+
 /*
  * What only the whole configuration can tell.  Here and not in
  * postconfiguration, which must not fail: it would leave the chains of
@@ -180,24 +210,20 @@ ngx_http_codat_check_endpoint(ngx_conf_t *cf,
 
     cdlcf->server = cscf->server_name;
 
-    if (cdlcf->zone->data == NULL) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"codat_webhook\" names a zone \"%V\" that no "
-                      "\"codat_zone zone=%V:SIZE;\" declares in %s:%ui",
-                      &cdlcf->zone->shm.name, &cdlcf->zone->shm.name,
-                      cdlcf->file, cdlcf->line);
+    if (ngx_http_codat_conf_check_zone(cf, "codat_webhook", cdlcf->zone,
+                                       cdlcf->file, cdlcf->line)
+        != NGX_CONF_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
     /* the handler may have been set before ours and behind it */
 
     if (cdlcf->clash || clcf->handler != ngx_http_codat_webhook_handler) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"codat_webhook\" shares its location with another "
-                      "handler, such as \"proxy_pass\", which belongs into "
-                      "the location of a \"codat_forward\" in %s:%ui",
-                      cdlcf->file, cdlcf->line);
-        return NGX_CONF_ERROR;
+        return ngx_http_codat_conf_clash(cf, "codat_webhook",
+                                         "the location of a "
+                                         "\"codat_forward\"",
+                                         cdlcf->file, cdlcf->line);
     }
 
     if (cdlcf->credentials == NULL) {

@@ -40,6 +40,17 @@ char *ngx_http_codat_set_msec(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 ngx_int_t ngx_http_codat_take(ngx_conf_t *cf, ngx_str_t *arg,
     const char *name, ngx_str_t *value);
 
+/*
+ * Errors of a whole configuration that several directives can have: "file" and
+ * "line" are where "directive" stands.  A zone that nobody declares, and a
+ * location that has another content handler, which belongs "elsewhere".
+ * The first returns NGX_CONF_OK too, the second NGX_CONF_ERROR.
+ */
+char *ngx_http_codat_conf_check_zone(ngx_conf_t *cf, const char *directive,
+    ngx_shm_zone_t *zone, u_char *file, ngx_uint_t line);
+char *ngx_http_codat_conf_clash(ngx_conf_t *cf, const char *directive,
+    const char *elsewhere, u_char *file, ngx_uint_t line);
+
 /* Logs an argument as invalid with what is allowed; NGX_CONF_ERROR. */
 char *ngx_http_codat_invalid(ngx_conf_t *cf, ngx_str_t *arg,
     const char *allowed);

@@ -136,12 +136,10 @@ ngx_http_codat_conf_merge_status(ngx_conf_t *cf,
         return NGX_CONF_OK;
     }
 
-    if (status->zone->data == NULL) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"codat_status\" names a zone \"%V\" that no "
-                      "\"codat_zone zone=%V:SIZE;\" declares in %s:%ui",
-                      &status->zone->shm.name, &status->zone->shm.name,
-                      status->file, status->line);
+    if (ngx_http_codat_conf_check_zone(cf, "codat_status", status->zone,
+                                       status->file, status->line)
+        != NGX_CONF_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
@@ -156,12 +154,9 @@ ngx_http_codat_conf_merge_status(ngx_conf_t *cf,
     /* the handler may have been set before ours and behind it */
 
     if (status->clash || clcf->handler != ngx_http_codat_status_handler) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"codat_status\" shares its location with another "
-                      "handler, such as \"proxy_pass\", which belongs into "
-                      "a location of its own in %s:%ui",
-                      status->file, status->line);
-        return NGX_CONF_ERROR;
+        return ngx_http_codat_conf_clash(cf, "codat_status",
+                                         "a location of its own",
+                                         status->file, status->line);
     }
 
     return NGX_CONF_OK;

@@ -254,18 +254,13 @@ ngx_http_codat_lookup_check(ngx_conf_t *cf, void *conf)
 
     for (i = 0; i < cdmcf->lookups.nelts; i++) {
 
-        if (lookups[i]->zone->data) {
-            continue;
+        if (ngx_http_codat_conf_check_zone(cf, "codat_lookup",
+                                           lookups[i]->zone,
+                                           lookups[i]->file, lookups[i]->line)
+            != NGX_CONF_OK)
+        {
+            return NGX_CONF_ERROR;
         }
-
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"codat_lookup\" names a zone \"%V\" that no "
-                      "\"codat_zone zone=%V:SIZE;\" declares in %s:%ui",
-                      &lookups[i]->zone->shm.name,
-                      &lookups[i]->zone->shm.name,
-                      lookups[i]->file, lookups[i]->line);
-
-        return NGX_CONF_ERROR;
     }
 
     return NGX_CONF_OK;
