@@ -11,6 +11,7 @@
 #include "ngx_http_codat_variables.h"
 
 #include <openssl/rand.h>
+#include <zlib.h>
 
 
 static ngx_int_t ngx_http_codat_remember_key(ngx_http_request_t *r,
@@ -155,7 +156,9 @@ ngx_http_codat_remember_delivery(ngx_http_request_t *r,
     body = &ctx->event.payload;
     delivery = &ctx->delivery;
 
-    delivery->body = ngx_murmur_hash2(body->data, body->len);
+    /* whether it is another body, from a sender who is trusted */
+
+    delivery->body = (uint32_t) crc32(0, body->data, (uInt) body->len);
     delivery->routes = cdlcf->routes;
 
     parts[0] = cdlcf->server;

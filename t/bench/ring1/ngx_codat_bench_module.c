@@ -16,6 +16,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include <zlib.h>
 
 #include "ngx_codat_cell.h"
 #include "ngx_codat_digest.h"
@@ -827,7 +828,7 @@ ngx_codat_bench_prepare(ngx_codat_bench_zone_t *z, ngx_pool_t *pool,
     ngx_str_null(&parts[2]);
     parts[3] = m->id;
 
-    m->delivery.body = ngx_murmur_hash2(body->data, body->len);
+    m->delivery.body = (uint32_t) crc32(0, body->data, (uInt) body->len);
 
     m->update.recent.id = m->id;
     m->update.recent.body = *body;
