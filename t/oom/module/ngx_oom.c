@@ -40,12 +40,12 @@ void *__real_ngx_slab_alloc(ngx_slab_pool_t *pool, size_t size);
 void *__wrap_ngx_slab_alloc(ngx_slab_pool_t *pool, size_t size);
 void *__real_ngx_slab_calloc(ngx_slab_pool_t *pool, size_t size);
 void *__wrap_ngx_slab_calloc(ngx_slab_pool_t *pool, size_t size);
-uint32_t __real_ngx_codat_cell_room(void *sh);
-uint32_t __wrap_ngx_codat_cell_room(void *sh);
+uint32_t __real_ngx_codat_run_room(void *sh);
+uint32_t __wrap_ngx_codat_run_room(void *sh);
 void *__real_ngx_codat_cell_insert_locked(void *sh, ngx_uint_t kind,
-    ngx_uint_t queue, const u_char *key, uint32_t now);
+    ngx_uint_t queue, const u_char *key, ngx_uint_t cells, uint32_t now);
 void *__wrap_ngx_codat_cell_insert_locked(void *sh, ngx_uint_t kind,
-    ngx_uint_t queue, const u_char *key, uint32_t now);
+    ngx_uint_t queue, const u_char *key, ngx_uint_t cells, uint32_t now);
 int __real_clock_gettime(clockid_t id, struct timespec *ts);
 int __wrap_clock_gettime(clockid_t id, struct timespec *ts);
 
@@ -222,27 +222,28 @@ __wrap_ngx_slab_calloc(ngx_slab_pool_t *pool, size_t size)
 /* what makes room for a record asks first */
 
 uint32_t
-__wrap_ngx_codat_cell_room(void *sh)
+__wrap_ngx_codat_run_room(void *sh)
 {
     if (ngx_oom_fails()) {
         ngx_oom.cell = (ngx_oom.hit == 1) ? 1 : ngx_oom.cell;
         return 0;
     }
 
-    return __real_ngx_codat_cell_room(sh);
+    return __real_ngx_codat_run_room(sh);
 }
 
 
 void *
 __wrap_ngx_codat_cell_insert_locked(void *sh, ngx_uint_t kind,
-    ngx_uint_t queue, const u_char *key, uint32_t now)
+    ngx_uint_t queue, const u_char *key, ngx_uint_t cells, uint32_t now)
 {
     if (ngx_oom_fails()) {
         ngx_oom.cell = (ngx_oom.hit == 1) ? 1 : ngx_oom.cell;
         return NULL;
     }
 
-    return __real_ngx_codat_cell_insert_locked(sh, kind, queue, key, now);
+    return __real_ngx_codat_cell_insert_locked(sh, kind, queue, key, cells,
+                                               now);
 }
 
 
