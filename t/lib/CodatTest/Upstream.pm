@@ -159,13 +159,18 @@ sub start {
 }
 
 
-# a copy of a client's socket here would keep its connection open
+# A copy of a client's socket here would keep its connection open.  Perl counts
+# the users of a descriptor: were one closed behind the back of its handle, the
+# next handle with this number could not close it, nor give back a lock on it.
 
 sub _close_others {
     my $keep = shift;
 
+    open(my $null, '<', '/dev/null') or die "/dev/null: $!\n";
+
     for my $fd (map { m{/(\d+)$} } glob('/proc/self/fd/*')) {
-        POSIX::close($fd) if $fd > 2 && $fd != $keep;
+        next if $fd <= 2 || $fd == $keep || $fd == fileno($null);
+        POSIX::dup2(fileno($null), $fd) if -e "/proc/self/fd/$fd";
     }
 }
 
@@ -187,9 +192,7 @@ sub _accept {
         my $pid = fork() // die "fork: $!\n";
 
         if ($pid) {
-            # Perl counts users of a descriptor, and still counts a handle
-            # that _close_others() has closed: its own close() would do nothing
-            POSIX::close(fileno($socket));
+            $socket->close;
             next;
         }
 
