@@ -256,6 +256,10 @@ sub _record {
     flock($fh, LOCK_EX);
     $request->{n} = _count($self, _count($self) + 1);
     print $fh $json->encode({%$request}), "\n";
+
+    # where _close_others() closed a handle of the same number, Perl does not
+    # close this one, which would stay locked for as long as the connection
+    flock($fh, LOCK_UN);
     CORE::close($fh);
 }
 
