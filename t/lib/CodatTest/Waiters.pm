@@ -14,24 +14,23 @@ use warnings;
 
 use CodatTest::Client ();
 use IO::Poll qw(POLLIN);
+use Scalar::Util qw(weaken);
 use Time::HiRes qw(time sleep);
+
+my @all;
 
 
 sub new {
     my ($class, $nginx) = @_;
 
-    # not to count a request that has been answered, but has not ended yet
-
-    my ($before, $last);
-    do {
-        sleep(0.003) if defined $before;
-        ($last, $before) = ($before, $nginx->stub_status->{writing});
-    } while (!defined $last || $last != $before);
-
-    return bless {
+    my $self = bless {
         nginx => $nginx, poll => IO::Poll->new, clients => {},
-        before => $before,
     }, $class;
+
+    @all = grep { defined } @all, $self;
+    weaken($_) for @all;
+
+    return $self;
 }
 
 
@@ -60,14 +59,22 @@ sub add {
 sub left { return scalar keys %{$_[0]{clients}} }
 
 
-# parked($timeout): true when nginx works on all of them, or answered
+# parked($timeout): true when nginx works on all of them.  A request that has
+# been answered counts until nginx is done with it, which is soon: all that
+# are held are as many as nginx says, not fewer, unless others keep it busy
 
 sub parked {
     my ($self, $timeout) = @_;
 
-    return $self->{nginx}->_wait_until(sub {
-        return $self->{nginx}->stub_status->{writing} - $self->{before}
-            >= $self->left;
+    my $nginx = $self->{nginx};
+    my $busy = time + 1;
+    my $held = 0;
+    $held += $_->left for grep { defined && $_->{nginx} == $nginx } @all;
+
+    return $nginx->_wait_until(sub {
+        my $writing = $nginx->stub_status->{writing};
+
+        return $writing == $held || ($writing > $held && time > $busy);
     }, $timeout);
 }
 
