@@ -65,7 +65,7 @@ sub outcome {
 
 sub wait_until {
     my ($condition, $timeout) = @_;
-    my $until = time + ($timeout // 10);
+    my $until = time + slow($timeout // 10);
 
     while (time < $until) {
         return 1 if $condition->();

@@ -82,7 +82,7 @@ sub result {
 sub settle {
     my ($path, $id, $timeout) = @_;
 
-    my $until = time + ($timeout // 15);
+    my $until = time + slow($timeout // 15);
     my $result;
     do {
         sleep(0.05) if $result;
@@ -226,7 +226,7 @@ subtest 'a worker is killed while a forward is running' => sub {
 subtest 'workers are killed under load' => sub {
     my $seconds = 8;
     my $dir = $nginx->prefix;
-    my $end = time + $seconds;
+    my $end = time + slow($seconds);
 
     for my $n (1 .. 20) {
         settle('/none', "before-$n");
@@ -272,7 +272,7 @@ subtest 'workers are killed under load' => sub {
     while (time < $end) {
         my @pids = $nginx->pids;
         $kills += kill('KILL', $pids[rand @pids]) if @pids;
-        sleep(0.05 + rand(0.1));
+        sleep(slow(0.05 + rand(0.1)));
     }
 
     waitpid($_, 0) for @children;

@@ -99,7 +99,7 @@ add_response_body_check(sub {
 
     # what ends only after the answer
     for my $text (CORE::split(/\n/, $block->await // '')) {
-        my $until = time + 10;
+        my $until = time + slow(10);
         Time::HiRes::sleep(0.02)
             until index(logged(), $text) >= 0 || time > $until;
     }
@@ -530,11 +530,12 @@ location = /hook {
     codat_forward * /app/slow/20 optional;
     codat_forward * /app/status/200;
 }
-location /app/ {
+location /app/slow/ {
     internal;
     proxy_read_timeout 1s;
-    proxy_pass http://$TEST_NGINX_APP/;
+    proxy_pass http://$TEST_NGINX_APP/slow/;
 }
+location /app/ { internal; proxy_pass http://$TEST_NGINX_APP/; }
 --- request eval
 "POST /hook\n" . body('company.created', event_id => 'evt-14')
 --- timeout: 5

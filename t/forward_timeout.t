@@ -12,10 +12,10 @@ use Time::HiRes qw(time sleep);
 
 my $app = CodatTest::Upstream->new(handler => sub {
     my ($status, $delay) = $_[0]{uri} =~ m{^/(\d+)/([\d.]+)};
-    return { status => $status, delay => $delay };
+    return { status => $status, delay => slow($delay) };
 });
 
-my $nginx = CodatTest::Nginx->new(conf => {
+my %conf = (
     http => <<'EOC',
         codat_zone       zone=codat:1m;
         codat_credential bearer sesame;
@@ -74,7 +74,12 @@ EOC
             proxy_pass http://@{[$app->address]}/;
         }
 EOC
-})->start;
+);
+
+# the application is as much slower
+s/(_timeout )(\d+)(m?s);/$1 . slow($2) . "$3;"/ge for values %conf;
+
+my $nginx = CodatTest::Nginx->new(conf => \%conf)->start;
 
 my $body = body('bills.write.successful', event_id => 'evt');
 my $refused = qr/"code":"in_progress"/;
@@ -95,7 +100,7 @@ sub deliver {
 sub deliver_until_done {
     my ($path, $id) = @_;
 
-    my $until = time + 15;
+    my $until = time + slow(15);
     while (1) {
         my $response = deliver($path, $id) // return;
         return $response
@@ -125,7 +130,7 @@ subtest 'the application is late: 504, and its success counts nevertheless'
     my $took = time - $start;
 
     cmp_ok($took, '>=', 0.29, 'not before the time is up');
-    cmp_ok($took, '<', 1.9, 'and not when the application answers');
+    cmp_ok($took, '<', slow(1.9), 'and not when the application answers');
 
     is($response->status, 504, 'status');
     is($response->header('content-type'), 'application/problem+json', 'type');
@@ -218,7 +223,7 @@ subtest 'an optional forward that is still running at the answer' => sub {
     my $start = time;
     my $response = deliver('/optional', 'opt', $client);
 
-    cmp_ok(time - $start, '<', 1.4, 'is not waited for');
+    cmp_ok(time - $start, '<', slow(1.4), 'is not waited for');
     is_result($response, 200, 'accepted', 'accepted');
     is($response->header('connection'), 'close', 'the connection will close');
     is_result(deliver('/optional', 'opt'), 200, 'duplicate', 'a copy');

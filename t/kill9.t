@@ -47,7 +47,7 @@ sub key_of { sprintf('%08x-0000-4000-8000-%012x', $_[0], $_[1]) }
 sub insist {
     my ($send, @request) = @_;
 
-    my $until = time + 10;
+    my $until = time + slow(10);
 
     while (time < $until) {
         my $response = $send->(@request);
@@ -112,8 +112,8 @@ sub busy {
     my @pids = $nginx->pids;
 
     my @busy = grep {
-        open(my $fh, '<', "/proc/$_/stat");
-        (($fh && readline($fh)) // '') =~ /^\d+ \(.*\) R /;
+        CodatTest::Nginx::_read_from("/proc/$_/stat", 0)
+            =~ /^\d+ \(.*\) R /;
     } @pids;
 
     @pids = @busy if @busy;
@@ -136,7 +136,7 @@ subtest 'pushes that are pending' => sub {
 my ($kills, @results) = (0);
 
 subtest 'load' => sub {
-    my $end = time + $seconds;
+    my $end = time + slow($seconds);
 
     my $crowd = CodatTest::Crowd->new(3, sub {
         my $number = shift;
@@ -202,7 +202,7 @@ subtest 'load' => sub {
     while (time < $end) {
         my $pid = busy();
         $kills += kill('KILL', $pid) if $pid;
-        sleep(0.005 + rand(0.03));
+        sleep(slow(0.005 + rand(0.03)));
     }
 
     @results = $crowd->results;
@@ -307,7 +307,7 @@ subtest 'those who wait' => sub {
     my @answers = grep { defined } map { $_->read_response } @clients;
     is_deeply([grep { $_->json->{status} ne 'Success' } @answers], [],
               'all that are left are told');
-    cmp_ok(time - $start, '<', 5, 'at once');
+    cmp_ok(time - $start, '<', slow(5), 'at once');
     cmp_ok(scalar @answers, '<=', 8, scalar(@answers) . ' are left');
 };
 

@@ -393,7 +393,7 @@ subtest 'what the zone holds' => sub {
     my @clients = map { $nginx->client } 1 .. 3;
     $_->send($_->build('GET', '/codat/pushes/' . uuid() . '?wait=20'))
         for @clients;
-    my $until = time + 5;
+    my $until = time + slow(5);
     sleep(0.02) while time < $until
         && page($nginx)->value('codat_waiters') != 3;
     is(page($nginx)->value('codat_waiters'), 3, 'three wait');
@@ -527,7 +527,7 @@ subtest 'over workers, reloads and kills' => sub {
                     outcome => 'unreachable'), 0, 'what is new begins');
 
     my $accepted = 0;
-    my $end = time + 2;
+    my $end = time + slow(2);
     while (time < $end) {
         my @pids = $nginx->pids;
         kill('KILL', $pids[rand @pids]) if @pids && rand() < 0.3;

@@ -50,7 +50,7 @@ sub result {
 # until it is no longer "in progress"
 
 sub settle {
-    my $until = time + 10;
+    my $until = time + slow(10);
 
     while (1) {
         my $result = result(@_);
@@ -205,7 +205,7 @@ EOC
     $start = time;
     is(result($nginx, '/lame', id => 'lame-2'), '504 forward_timeout',
        'the delay is longer than codat_forward_timeout');
-    cmp_ok(time - $start, '<', 2.5, 'which is not waited for');
+    cmp_ok(time - $start, '<', slow(2.5), 'which is not waited for');
 
     ok($nginx->wait_idle(10), 'it ends');
     is($nginx->stub_status->{writing}, 0, 'nothing is being worked on');
@@ -509,7 +509,7 @@ EOC
         $leave{$how}->($socket);
 
         # until both are logged, or the longer one's time is well over
-        my $until = time + 6;
+        my $until = time + slow(6);
         my @ended;
         do {
             sleep(0.05);

@@ -99,7 +99,7 @@ sub alive {
 sub until_true {
     my $condition = shift;
 
-    my $until = time + 10;
+    my $until = time + slow(10);
     while (time < $until) {
         return 1 if $condition->();
         sleep(0.02);
@@ -129,8 +129,10 @@ sub workers_of {
 
     # the new master is a child of the old one
 
-    return grep { CodatTest::Nginx::_command_line($_) =~ /worker process/ }
-        $nginx->pids;
+    my %master = map { $_ => 1 } grep { defined }
+        map { pid_in($_) } qw(nginx.pid nginx.pid.oldbin);
+
+    return grep { !$master{$_} } $nginx->pids;
 }
 
 
@@ -162,7 +164,7 @@ sub upgrade {
 
 my $load = sub {
     my $seconds = shift;
-    my $end = time + $seconds;
+    my $end = time + slow($seconds);
 
     return CodatTest::Crowd->new(2, sub {
         my $number = shift;

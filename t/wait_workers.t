@@ -127,7 +127,7 @@ sub fast {
     my $median = quantile(0.5, @ms);
     diag(sprintf('%s worker: median %.2f ms, 90 %% %.2f ms of %d', $which,
                  $median, quantile(0.9, @ms), scalar @ms));
-    cmp_ok($median, '<', $limit, "$which worker: median below $limit ms");
+    cmp_ok($median, '<', slow($limit), "$which worker: median below $limit ms");
 }
 
 
@@ -161,7 +161,7 @@ subtest 'two thousand' => sub {
         my $hook = $hooks[$n % @hooks];
         $hook->send(hook_request($hook, $keys[$n]));
     }
-    my @answers = $waiters->answers(2000, 20);
+    my @answers = $waiters->answers(2000, slow(20));
     diag(sprintf('2000 answers in %.0f ms', 1000 * (time - $start)));
 
     is(count(@answers), '2000 x 200 Success', 'all are answered');
@@ -189,7 +189,7 @@ subtest 'more changes at once than others can take note of' => sub {
     my $hook = $nginx->client(timeout => 20);
     $hook->send(join('', map { hook_request($hook, $_) } @keys));
 
-    my @answers = $waiters->answers(600, 20);
+    my @answers = $waiters->answers(600, slow(20));
     is(count(@answers), '600 x 200 Success', 'all are answered');
     my $n = grep { ($hook->read_response // last)->status == 200 } @keys;
     is($n, 600, 'and the webhooks');
@@ -239,12 +239,12 @@ subtest 'reload' => sub {
     my @old = $nginx->pids;
     my $start = time;
     ok($nginx->reload, 'reloaded');
-    my @answers = $waiters->answers(100, 2);
+    my @answers = $waiters->answers(100, slow(2));
     is(count(@answers), '50 x 200 Pending, 50 x 404 -', 'the present state');
     is(scalar(grep { !$_->{client}->closed(1) } @answers), 0, 'and closed');
     is(scalar(grep { $_->header('preference-applied') ne 'wait=30' } @answers),
        0, 'with Preference-Applied');
-    cmp_ok($answers[-1]{at} - $start, '<', 1, 'at once');
+    cmp_ok($answers[-1]{at} - $start, '<', slow(1), 'at once');
 
     ok($nginx->_wait_until(sub { (grep { kill(0, $_) } @old) == 1 }, 3),
        'the old workers are gone, but for one');
@@ -253,9 +253,9 @@ subtest 'reload' => sub {
     $waiters->parked;
     $start = time;
     $hook->send(substr($bytes, -10));
-    @answers = $waiters->answers(8, 2);
+    @answers = $waiters->answers(8, slow(2));
     is(count(@answers), '8 x 200 Success', 'it wakes the new ones');
-    cmp_ok($answers[-1]{at} - $start, '<', 0.5, 'at once');
+    cmp_ok($answers[-1]{at} - $start, '<', slow(0.5), 'at once');
     is(scalar(grep { $_->header('x-pid') == $hook->read_response
               ->header('x-pid') } $answers[0]), 0, 'which others are');
     $hook->close;
@@ -282,7 +282,7 @@ subtest 'several reloads, the zone gone and back' => sub {
         ok($waiters->parked, 'held');
         ok($nginx->reload(http => $conf->[0], server => $conf->[1]),
            'reloaded');
-        is(count($waiters->answers(20, 2)), '20 x 404 -', 'answered');
+        is(count($waiters->answers(20, slow(2))), '20 x 404 -', 'answered');
         my ($wrong) = latencies($nginx, 4);
         is($wrong, 0, 'woken');
     }
@@ -377,12 +377,12 @@ subtest 'a worker is killed before it wakes others' => sub {
     SKIP: {
         skip('strace can not', 2) unless $gone;
 
-        my @answers = $waiters->answers(20, 3);
+        my @answers = $waiters->answers(20, slow(3));
         my @good = grep { $_->status == 200 } @answers;
         my @cut = grep { $_->status == 0 } @answers;
         is(@good + @cut, 20, 'the others are answered');
         my $took = (sort { $a <=> $b } map { $_->{at} - $start } @good)[-1];
-        cmp_ok($took, '<', 1.5, sprintf('by the timer: after %.2f s', $took));
+        cmp_ok($took, '<', slow(1.5), sprintf('by the timer: after %.2f s', $took));
         $_->{client}->close for @answers;
     }
 
@@ -406,9 +406,9 @@ subtest 'QUIT' => sub {
 
     my $start = time;
     $nginx->signal('QUIT');
-    is(count($waiters->answers(200, 3)), '200 x 404 -', 'all are answered');
+    is(count($waiters->answers(200, slow(3))), '200 x 404 -', 'all are answered');
     ok($nginx->stop, 'nginx ends');
-    cmp_ok(time - $start, '<', 2, 'at once');
+    cmp_ok(time - $start, '<', slow(2), 'at once');
 };
 
 no_bad_log($nginx, except => qr/exited on signal 9/);
@@ -422,7 +422,7 @@ subtest 'TERM' => sub {
     $waiters->parked;
     my $start = time;
     ok($nginx->stop('TERM'), 'nginx ends');
-    cmp_ok(time - $start, '<', 1, 'at once');
+    cmp_ok(time - $start, '<', slow(1), 'at once');
     no_bad_log($nginx);
 };
 
@@ -453,7 +453,7 @@ for my $case (
 
         my $waiters = CodatTest::Waiters->new($nginx);
         $waiters->add(uri(uuid(), 1)) for 1 .. 5;
-        is(count($waiters->answers(5, 3)), '5 x 404 -', 'time is up');
+        is(count($waiters->answers(5, slow(3))), '5 x 404 -', 'time is up');
 
         $waiters->add(uri(uuid())) for 1 .. 50;
         ok($waiters->parked, 'held');
@@ -469,16 +469,16 @@ for my $case (
             $waiters->add(uri(uuid())) for 1 .. 20;
             ok($waiters->parked, 'held');
             ok($nginx->reload, 'reloaded');
-            is(count($waiters->answers(20, 2)), '20 x 404 -', 'answered');
+            is(count($waiters->answers(20, slow(2))), '20 x 404 -', 'answered');
 
             $waiters->add(uri(uuid())) for 1 .. 20;
             ok($waiters->parked, 'held');
             my $start = time;
             $nginx->signal('QUIT');
-            is(count($waiters->answers(20, 2)), '20 x 404 -',
+            is(count($waiters->answers(20, slow(2))), '20 x 404 -',
                'answered at the end');
             ok($nginx->stop, 'nginx ends');
-            cmp_ok(time - $start, '<', 2, 'at once');
+            cmp_ok(time - $start, '<', slow(2), 'at once');
 
         } else {
             $waiters->add(uri(uuid())) for 1 .. 20;

@@ -198,7 +198,7 @@ subtest 'requests under way' => sub {
         my $response = $waiter->read_response;
         is($response && $response->json->{status}, 'Pending',
            "$name: who waits is told how it is");
-        cmp_ok(time - $start, '<', 10, "$name: and not at the end of time");
+        cmp_ok(time - $start, '<', slow(10), "$name: and not at the end of time");
 
         for my $n (0 .. 3) {
             $response = $slow[$n]->read_response;
@@ -253,7 +253,7 @@ subtest 'reload after reload, under load' => sub {
     reload_with(sub { $_[0] =~ s/:1m/:4m/r }, 'a larger zone');
     fill('load');
 
-    my $end = time + 4;
+    my $end = time + slow(4);
     my $pushed = $key;
 
     my $crowd = CodatTest::Crowd->new(2, sub {

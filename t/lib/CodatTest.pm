@@ -42,6 +42,22 @@ sub import {
     for my $package ($caller, 'Test::Base::Filter') {
         *{"${package}::$_"} = \&{"CodatTest::$_"} for @EXPORT;
     }
+
+    slow_blocks() if slow(1) > 1 && $INC{'Test/Nginx/Socket.pm'};
+}
+
+
+# the client of a block has more time, unless it leaves on purpose
+
+sub slow_blocks {
+    Test::Nginx::Util::add_block_preprocessor(sub {
+        my $block = shift;
+
+        return if !defined $block->timeout || defined $block->abort;
+
+        my ($n, $unit) = $block->timeout =~ /^([\d.]+)(\w*)/ or return;
+        $block->set_value(timeout => slow($n) . $unit);
+    });
 }
 
 
