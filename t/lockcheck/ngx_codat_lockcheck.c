@@ -66,6 +66,7 @@ void __real_ngx_process_events_and_timers(ngx_cycle_t *cycle);
 void __real_ngx_log_error_core(ngx_uint_t level, ngx_log_t *log,
     ngx_err_t err, const char *fmt, ...);
 int __real_open64(const char *name, int flags, ...);
+int __real_kill(pid_t pid, int signal);
 
 void __wrap_ngx_codat_zone_lock(ngx_codat_zone_t *zone);
 void __wrap_ngx_codat_repair_locked(ngx_codat_zone_sh_t *sh);
@@ -76,6 +77,7 @@ void __wrap_ngx_process_events_and_timers(ngx_cycle_t *cycle);
 void __wrap_ngx_log_error_core(ngx_uint_t level, ngx_log_t *log,
     ngx_err_t err, const char *fmt, ...);
 int __wrap_open64(const char *name, int flags, ...);
+int __wrap_kill(pid_t pid, int signal);
 
 #define X(type, name, params, args)                                          \
     type __real_##name params;                                               \
@@ -318,6 +320,22 @@ __wrap_open64(const char *name, int flags, ...)
     va_end(args);
 
     return __real_open64(name, flags, mode);
+}
+
+
+/*
+ * Signal 0 only asks whether a process lives, and never waits: with it is
+ * found out whether a delivery under way was left by a worker that died.
+ */
+
+int
+__wrap_kill(pid_t pid, int signal)
+{
+    if (ngx_codat_lockcheck_nheld && signal) {
+        ngx_codat_lockcheck_call("kill", __builtin_return_address(0));
+    }
+
+    return __real_kill(pid, signal);
 }
 
 

@@ -66,7 +66,6 @@ X(int, usleep, (useconds_t a), (a))
 X(unsigned, sleep, (unsigned a), (a))
 X(int, nanosleep, (const struct timespec *a, struct timespec *b), (a, b))
 X(int, sigsuspend, (const sigset_t *a), (a))
-X(int, kill, (pid_t a, int b), (a, b))
 X(pid_t, fork, (void), ())
 X(int, getaddrinfo, (const char *a, const char *b, \
   const struct addrinfo *c, struct addrinfo **d), (a, b, c, d))
