@@ -460,7 +460,6 @@ ngx_codat_cell_chain(ngx_codat_zone_sh_t *sh, const ngx_codat_prefix_t *prefix,
     first = NGX_CODAT_ZONE_NONE;
     link = &first;
     i = 0;
-
     run = 0;
     space = NGX_CODAT_ZONE_DATA_LEN - sizeof(ngx_codat_prefix_t);
 
@@ -490,7 +489,6 @@ ngx_codat_cell_chain(ngx_codat_zone_sh_t *sh, const ngx_codat_prefix_t *prefix,
 
         p += n;
         len -= n;
-
         space = NGX_CODAT_ZONE_DATA_LEN;
     }
 

@@ -199,6 +199,7 @@ ngx_int_t ngx_codat_zone_init(ngx_shm_zone_t *shm_zone, void *data);
  */
 void ngx_codat_zone_lock(ngx_codat_zone_t *zone);
 
+/* Gives it back: the links are whole again. */
 void ngx_codat_zone_unlock(ngx_codat_zone_t *zone);
 
 

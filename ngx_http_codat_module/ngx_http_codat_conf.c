@@ -21,6 +21,10 @@ typedef struct {
 } ngx_http_codat_zone_args_t;
 
 
+static char *ngx_http_codat_zone_args(ngx_conf_t *cf,
+    ngx_http_codat_zone_args_t *args);
+static char *ngx_http_codat_zone_times(ngx_conf_t *cf,
+    ngx_http_codat_zone_args_t *args, ngx_codat_zone_t *zone);
 static char *ngx_http_codat_zone_size(ngx_conf_t *cf, ngx_str_t *name,
     ssize_t *size);
 static ngx_uint_t ngx_http_codat_zone_declared(ngx_conf_t *cf,
@@ -256,60 +260,13 @@ ngx_http_codat_check_endpoint(ngx_conf_t *cf,
 char *
 ngx_http_codat_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
-    ngx_int_t                    rc, seconds;
-    ngx_str_t                   *arg;
-    ngx_uint_t                   i;
     ngx_shm_zone_t              *shm_zone;
     ngx_codat_zone_t            *zone;
     ngx_http_codat_zone_args_t   args;
 
     ngx_memzero(&args, sizeof(ngx_http_codat_zone_args_t));
 
-    arg = cf->args->elts;
-
-    for (i = 1; i < cf->args->nelts; i++) {
-
-        rc = ngx_http_codat_take(cf, &arg[i], "zone=", &args.zone);
-
-        if (rc == NGX_DECLINED) {
-            rc = ngx_http_codat_take(cf, &arg[i], "store=", &args.store);
-        }
-
-        if (rc == NGX_DECLINED) {
-            rc = ngx_http_codat_take(cf, &arg[i], "dedupe=", &args.dedupe);
-        }
-
-        if (rc == NGX_DECLINED) {
-            rc = ngx_http_codat_take(cf, &arg[i], "retain=", &args.retain);
-        }
-
-        if (rc == NGX_DECLINED) {
-            return ngx_http_codat_invalid(cf, &arg[i], "zone=NAME:SIZE, "
-                                          "store=, dedupe= and retain= are "
-                                          "allowed");
-        }
-
-        if (rc != NGX_OK) {
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    if (ngx_http_codat_zone_size(cf, &args.zone, &args.size) != NGX_CONF_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    if (args.store.len && ngx_strcmp(args.store.data, "off") != 0) {
-
-        /* what follows the scheme may hold a password */
-
-        for (i = 0; i < args.store.len && args.store.data[i] != ':'; i++) {
-            /* void */
-        }
-
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"codat_zone\" has a store \"%*s\" that this "
-                           "version does not have, only store=off is allowed",
-                           i, args.store.data);
+    if (ngx_http_codat_zone_args(cf, &args) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -318,33 +275,8 @@ ngx_http_codat_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    zone->dedupe = 72 * 3600;
-    zone->retain = 30 * 86400;
-
-    if (args.dedupe.len && ngx_strcmp(args.dedupe.data, "off") == 0) {
-        zone->dedupe = 0;
-
-    } else if (args.dedupe.len) {
-        seconds = ngx_parse_time(&args.dedupe, 1);
-
-        if (seconds == NGX_ERROR || seconds == 0) {
-            return ngx_http_codat_invalid(cf, &args.dedupe, "a time such as "
-                                          "dedupe=72h, or dedupe=off, is "
-                                          "allowed");
-        }
-
-        zone->dedupe = seconds;
-    }
-
-    if (args.retain.len) {
-        seconds = ngx_parse_time(&args.retain, 1);
-
-        if (seconds == NGX_ERROR || seconds == 0) {
-            return ngx_http_codat_invalid(cf, &args.retain, "a time such as "
-                                          "retain=30d is allowed");
-        }
-
-        zone->retain = seconds;
+    if (ngx_http_codat_zone_times(cf, &args, zone) != NGX_CONF_OK) {
+        return NGX_CONF_ERROR;
     }
 
     if (ngx_http_codat_zone_declared(cf, &args.zone)) {
@@ -366,6 +298,106 @@ ngx_http_codat_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     shm_zone->init = ngx_codat_zone_init;
     shm_zone->data = zone;
     zone->shm_zone = shm_zone;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_codat_zone_args(ngx_conf_t *cf, ngx_http_codat_zone_args_t *args)
+{
+    ngx_int_t    rc;
+    ngx_str_t   *arg;
+    ngx_uint_t   i;
+
+    arg = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        rc = ngx_http_codat_take(cf, &arg[i], "zone=", &args->zone);
+
+        if (rc == NGX_DECLINED) {
+            rc = ngx_http_codat_take(cf, &arg[i], "store=", &args->store);
+        }
+
+        if (rc == NGX_DECLINED) {
+            rc = ngx_http_codat_take(cf, &arg[i], "dedupe=", &args->dedupe);
+        }
+
+        if (rc == NGX_DECLINED) {
+            rc = ngx_http_codat_take(cf, &arg[i], "retain=", &args->retain);
+        }
+
+        if (rc == NGX_DECLINED) {
+            return ngx_http_codat_invalid(cf, &arg[i], "zone=NAME:SIZE, "
+                                          "store=, dedupe= and retain= are "
+                                          "allowed");
+        }
+
+        if (rc != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (ngx_http_codat_zone_size(cf, &args->zone, &args->size)
+        != NGX_CONF_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (args->store.len && ngx_strcmp(args->store.data, "off") != 0) {
+
+        /* what follows the scheme may hold a password */
+
+        for (i = 0; i < args->store.len && args->store.data[i] != ':'; i++) {
+            /* void */
+        }
+
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"codat_zone\" has a store \"%*s\" that this "
+                           "version does not have, only store=off is allowed",
+                           i, args->store.data);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_codat_zone_times(ngx_conf_t *cf, ngx_http_codat_zone_args_t *args,
+    ngx_codat_zone_t *zone)
+{
+    ngx_int_t  seconds;
+
+    zone->dedupe = 72 * 3600;
+    zone->retain = 30 * 86400;
+
+    if (args->dedupe.len && ngx_strcmp(args->dedupe.data, "off") == 0) {
+        zone->dedupe = 0;
+
+    } else if (args->dedupe.len) {
+        seconds = ngx_parse_time(&args->dedupe, 1);
+
+        if (seconds == NGX_ERROR || seconds == 0) {
+            return ngx_http_codat_invalid(cf, &args->dedupe, "a time such as "
+                                          "dedupe=72h, or dedupe=off, is "
+                                          "allowed");
+        }
+
+        zone->dedupe = seconds;
+    }
+
+    if (args->retain.len) {
+        seconds = ngx_parse_time(&args->retain, 1);
+
+        if (seconds == NGX_ERROR || seconds == 0) {
+            return ngx_http_codat_invalid(cf, &args->retain, "a time such as "
+                                          "retain=30d is allowed");
+        }
+
+        zone->retain = seconds;
+    }
 
     return NGX_CONF_OK;
 }

@@ -14,6 +14,7 @@
 #include "ngx_http_codat.h"
 
 
+/* The hooks of the module's context. */
 void *ngx_http_codat_create_main_conf(ngx_conf_t *cf);
 void *ngx_http_codat_create_loc_conf(ngx_conf_t *cf);
 char *ngx_http_codat_merge_loc_conf(ngx_conf_t *cf, void *parent,

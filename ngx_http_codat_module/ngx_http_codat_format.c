@@ -10,6 +10,8 @@
 #include "ngx_codat_cloudevent.h"
 
 
+static char *ngx_http_codat_format_parts(ngx_conf_t *cf,
+    ngx_http_codat_format_t *format);
 static ngx_int_t ngx_http_codat_format_type(ngx_conf_t *cf,
     ngx_http_codat_format_t *format, ngx_str_t *value);
 static ngx_int_t ngx_http_codat_format_escape(ngx_conf_t *cf,
@@ -45,8 +47,6 @@ ngx_http_codat_format_directive(ngx_conf_t *cf, ngx_command_t *cmd,
     ngx_http_codat_main_conf_t *cdmcf = conf;
 
     ngx_str_t                 *value;
-    ngx_int_t                  rc;
-    ngx_uint_t                 i;
     ngx_http_codat_format_t   *format, **slot;
 
     value = cf->args->elts;
@@ -74,6 +74,20 @@ ngx_http_codat_format_directive(ngx_conf_t *cf, ngx_command_t *cmd,
     *slot = format;
 
     format->name = value[1];
+
+    return ngx_http_codat_format_parts(cf, format);
+}
+
+
+static char *
+ngx_http_codat_format_parts(ngx_conf_t *cf, ngx_http_codat_format_t *format)
+{
+    ngx_int_t    rc;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+
     format->template.escape = NGX_CONF_UNSET_UINT;
 
     if (ngx_array_init(&format->template.parts, cf->pool, 8,

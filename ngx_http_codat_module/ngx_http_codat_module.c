@@ -2,7 +2,8 @@
 /*
  * Copyright (C) the authors of the Codat module
  *
- * The table of directives, the module records and the hooks; no logic.
+ * Ring 2.  The table of directives, the module records and the hooks; no
+ * logic.
  */
 
 

@@ -21,7 +21,7 @@ static ngx_int_t ngx_http_codat_problem_headers(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx, ngx_http_codat_problem_e problem);
 static ngx_int_t ngx_http_codat_challenge(ngx_http_request_t *r);
 static void ngx_http_codat_problem_log(ngx_http_request_t *r,
-    ngx_http_codat_ctx_t *ctx, const ngx_http_codat_problem_t *p,
+    ngx_http_codat_ctx_t *ctx, const ngx_http_codat_problem_t *entry,
     ngx_str_t *detail);
 static void ngx_http_codat_set_result(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx, ngx_http_codat_problem_e problem,

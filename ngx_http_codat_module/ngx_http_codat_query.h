@@ -56,8 +56,9 @@ ngx_int_t ngx_http_codat_query(ngx_http_request_t *r, ngx_uint_t allowed,
     ngx_http_codat_query_t *query, ngx_int_t *answer);
 
 
-/* Makes a name from outside fit for a message: printable, not too long. */
 #define NGX_HTTP_CODAT_SHOWN_LEN  32
+
+/* Makes a name from outside fit for a message: printable, not too long. */
 void ngx_http_codat_query_shown(const ngx_str_t *text, ngx_str_t *shown,
     u_char *buf);
 
