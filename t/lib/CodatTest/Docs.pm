@@ -80,6 +80,7 @@ sub prepare {
         s/(listen\s+)8080/${1}127.0.0.1:{{port2}}/g;
         s/(listen\s+)127\.0\.0\.1:8080/${1}127.0.0.1:{{port4}}/g;
         s/app\.internal\.example\.com/localhost/g;
+        s/(_timeout\s+)(\d+)(m?s;)/$1 . CodatTest::slow($2) . $3/ge;
     }
 
     my %address = ('hooks.slack.com' => '127.0.0.1:{{port3}}',
