@@ -651,7 +651,6 @@ ngx_codat_operation_end(ngx_codat_operation_t *operation,
     ngx_memzero(push, sizeof(ngx_codat_record_t));
 
     texts = push->texts;
-
     push->kind = NGX_CODAT_RECORD_PUSH;
 
     texts[NGX_CODAT_TEXT_ID] = ngx_codat_operation_text(operation,

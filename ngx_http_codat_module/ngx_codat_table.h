@@ -71,9 +71,9 @@ ngx_int_t ngx_codat_table_get(ngx_codat_zone_t *zone,
  * Registers a push by hand: TEXT_ID, and of TEXT_REFERENCE, TEXT_COMPANY,
  * TEXT_CONNECTION and TEXT_DATA_TYPE those that are set; or, with flags of
  * NGX_CODAT_MERGE_ANSWER, what Codat's API has said of one.  Wakes whoever
- * waits for it.  "copy" is the row as it is then.  Returns NGX_OK if the push was known, NGX_DONE if it is
- * new, NGX_DECLINED if there is no room or the key is none, or NGX_ERROR
- * (OpenSSL).
+ * waits for it.  "copy" is the row as it is then.  Returns NGX_OK if the push
+ * was known, NGX_DONE if it is new, NGX_DECLINED if there is no room or the
+ * key is none, or NGX_ERROR (OpenSSL).
  */
 ngx_int_t ngx_codat_table_register(ngx_codat_zone_t *zone,
     ngx_codat_record_t *push, ngx_codat_copy_t *copy);

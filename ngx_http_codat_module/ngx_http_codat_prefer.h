@@ -35,8 +35,8 @@ ngx_int_t ngx_http_codat_prefer_strip(ngx_pool_t *pool, ngx_str_t *value,
 
 /*
  * Reads seconds as a client may write them: digits, however many; what is
- * longer than NGX_HTTP_CODAT_PREFER_MAX is cut to that.  Returns NGX_ERROR if it
- * is no number.
+ * longer than NGX_HTTP_CODAT_PREFER_MAX is cut to that.  Returns NGX_ERROR if
+ * it is no number.
  */
 ngx_int_t ngx_http_codat_prefer_seconds(u_char *p, u_char *last);
 

@@ -94,6 +94,7 @@ ngx_int_t ngx_http_codat_track_problem(ngx_http_codat_track_t *track,
     ngx_http_codat_problem_e problem, ngx_http_codat_tracked_e tracked,
     const char *fmt, ...);
 
+/* Counts a call, by what became of it. */
 void ngx_http_codat_track_count(ngx_http_codat_track_t *track,
     ngx_http_codat_tracked_e tracked);
 

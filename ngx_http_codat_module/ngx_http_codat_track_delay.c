@@ -26,6 +26,9 @@ struct ngx_http_codat_delay_s {
 };
 
 
+static ngx_int_t ngx_http_codat_track_delay_refuse(
+    ngx_http_codat_track_t *track, ngx_http_codat_track_key_t *key,
+    const ngx_str_t *status);
 static ngx_int_t ngx_http_codat_track_after_state(
     ngx_http_codat_track_t *track, ngx_http_codat_track_key_t **key,
     ngx_codat_copy_t *copy);
@@ -113,9 +116,7 @@ ngx_http_codat_track_delay_parse(ngx_http_codat_track_t *track,
 ngx_int_t
 ngx_http_codat_track_delay(ngx_http_codat_track_t *track)
 {
-    u_char                       buf[NGX_CODAT_ID_MAX];
     ngx_int_t                    rc, waits;
-    ngx_str_t                    shown;
     ngx_codat_copy_t            *copy;
     ngx_http_codat_track_key_t  *key;
 
@@ -181,14 +182,28 @@ ngx_http_codat_track_delay(ngx_http_codat_track_t *track)
         return NGX_DECLINED;
     }
 
+    return ngx_http_codat_track_delay_refuse(track, key,
+                        rc == NGX_ABORT
+                        ? &ngx_codat_push_status_names[copy->record.state]
+                        : NULL);
+}
+
+
+static ngx_int_t
+ngx_http_codat_track_delay_refuse(ngx_http_codat_track_t *track,
+    ngx_http_codat_track_key_t *key, const ngx_str_t *status)
+{
+    u_char     buf[NGX_CODAT_ID_MAX];
+    ngx_str_t  shown;
+
     ngx_http_codat_track_shown(&key->text, &shown, buf);
 
-    if (rc == NGX_ABORT) {
+    if (status) {
         return ngx_http_codat_track_problem(track,
-                               NGX_HTTP_CODAT_DEPENDENCY_FAILED,
-                               NGX_HTTP_CODAT_TRACKED_DEPENDENCY_FAILED,
-                               "the push \"%V\" has ended as %V", &shown,
-                               &ngx_codat_push_status_names[copy->record.state]);
+                                    NGX_HTTP_CODAT_DEPENDENCY_FAILED,
+                                    NGX_HTTP_CODAT_TRACKED_DEPENDENCY_FAILED,
+                                    "the push \"%V\" has ended as %V", &shown,
+                                    status);
     }
 
     return ngx_http_codat_track_problem(track,
