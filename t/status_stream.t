@@ -18,7 +18,7 @@ my $api = CodatTest::Status->new(
     size => '64m', workers => 1,
     listen => ['127.0.0.1:{{port}}', '127.0.0.1:{{port1}} sndbuf=16k'],
     http => 'keepalive_requests 10000000; keepalive_time 1d;
-             keepalive_timeout 1h;',
+             keepalive_timeout 1h; client_header_timeout 1h;',
     server => '
         location /hasty/ { codat_status zone=codat; send_timeout 300ms; }
         location /rated/ { codat_status zone=codat; limit_rate 3m; }
