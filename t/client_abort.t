@@ -8,12 +8,16 @@ use warnings;
 use lib 't/lib';
 use Test::More;
 use CodatTest;
+use File::Temp ();
 use Time::HiRes qw(time sleep);
 
 my $secret = new_secret();
+my $dir = File::Temp->newdir;
+my $answer = "$dir/answer";             # /held is answered when it is there
 my $app = CodatTest::Upstream->new(handler => sub {
     my $request = shift;
     my ($delay) = $request->{uri} =~ m{^/app/([\d.]+)};
+    wait_until(sub { -e $answer }) if $request->{uri} eq '/app/held';
     return { status => 204, delay => $delay };
 });
 
@@ -30,6 +34,8 @@ my $nginx = CodatTest::Nginx->new(level => 'info', conf => {
                    client_body_in_file_only clean; }
                location /slow { codat_webhook zone=codat;
                    codat_forward * /app/0.4; }
+               location /held { codat_webhook zone=codat;
+                   codat_forward * /app/held; }
                location /two { codat_webhook zone=codat;
                    codat_forward * /app/0.2;
                    codat_forward * /app/0.4 optional; }
@@ -253,16 +259,17 @@ for my $case (
     my ($name, $replace) = @$case;
 
     $app->reset;
+    unlink($answer);
     my ($old) = $nginx->pids;
     my $id = 'msg_' . uuid();
 
     my $slow = $nginx->client;                      # waits for the application
-    $slow->send($_) for webhook($slow, '/slow', id => $id);
+    $slow->send($_) for webhook($slow, '/held', id => $id);
     my $half = $nginx->client;                      # in the middle of its body
     my ($head, $rest) = webhook($half, '/plain');
     $half->send($head . substr($rest, 0, 100));
     my $gone = $nginx->client;                      # leaves while it waits
-    $gone->send($_) for webhook($gone, '/slow');
+    $gone->send($_) for webhook($gone, '/held');
 
     is(scalar(my @two = $app->wait_requests(2)), 2, "$name: under way");
     ok(wait_until(sub { $nginx->stub_status->{active} == 3 }),
@@ -273,6 +280,7 @@ for my $case (
        "$name: the old worker knows");
     $gone->abort;
     $half->send(substr($rest, 100));
+    open(my $fh, '>', $answer) or die "$answer: $!\n";
 
     is(outcome($slow->read_response), '200 accepted',
        "$name: the one that waited is answered");
@@ -286,7 +294,7 @@ for my $case (
         return @now == 1 && $now[0] != $old && $nginx->_serves }),
        "$name: one new worker");
 
-    is(outcome($nginx->request('POST', '/slow',
+    is(outcome($nginx->request('POST', '/held',
         signed_headers($secret, $body, id => $id), $body)), '200 duplicate',
        "$name: the new worker knows what the old one did");
     is(scalar(my @all = $app->requests), 2,
