@@ -106,13 +106,15 @@ ngx_http_codat_track_begin(ngx_http_request_t *r,
     ngx_uint_t               push, poll, shed, encodings;
     ngx_http_codat_track_t  *track;
 
+    ngx_str_null(&after);
+    ngx_str_null(&company);
+    ngx_str_null(&key);
+
     push = (r->method & NGX_HTTP_CODAT_TRACK_WRITES) != 0;
     poll = !push
            && (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))
            && ngx_http_codat_track_path(r, &company, &key) == NGX_OK;
     shed = conf->shed && r == r->main;
-
-    ngx_str_null(&after);
 
     /* what the client says is not meant for subrequests */
 
