@@ -273,7 +273,8 @@ sub answered {
 
     my $state = $self->_judge;
 
-    $problem->("answer: $status, expected: @good")
+    $problem->("answer: $status, expected: @good, allocations: "
+               . "$state->{count}" . ($state->{armed} ? ', not ended' : ''))
         unless grep { $_ eq $status } @good,
             $state->{hit} ? qw(closed 500 502 503 504) : ();
 

@@ -20,6 +20,16 @@ my $oom = Oom->new(
             location = /hook { codat_webhook zone=codat;
                                codat_forward * /app/a; }
             location /app/ { internal; proxy_pass http://app; }
+        }
+        server {
+            listen 127.0.0.1:{{port}};
+            server_name ~^(?<name>captured)$;
+            location = /hook { codat_webhook zone=codat;
+                               codat_forward * /app/$name;
+                               codat_forward * @named; }
+            location /app/ { internal; proxy_pass http://app; }
+            location @named { rewrite ^ /app/also-$name break;
+                              proxy_pass http://app; }
         }',
     server => '
         location = /one { codat_webhook zone=codat; codat_forward * /app/a; }
@@ -90,6 +100,12 @@ $oom->webhook('of a body in a file', uri => '/file',
               forwards => ['/app/a', '/app/b']);
 $oom->webhook('to nobody', uri => '/nobody', good => 502);
 $oom->webhook('to a location that answers itself', uri => '/static');
+$oom->webhook('captures of server_name',
+              forwards => ['/app/captured', '/app/also-captured'],
+              headers => sub {
+                  signed_headers($Oom::secret, $_[1], id => $_[0])
+                      . "Host: captured\n";
+              });
 $oom->webhook('delayed by limit_req', uri => '/delayed',
               forwards => ['/app/a'], optional => ['/app/b']);
 
