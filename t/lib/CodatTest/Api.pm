@@ -24,6 +24,7 @@ package CodatTest::Api;
 #     copies => 1             of the webhook, with the same id
 #     generation => 'current' of the webhook: or 'legacy'
 #     key => UUID             of the push: any text
+#     record => ID            that it makes
 #     delay => 0              before the answer
 #     status => N             an error of Codat's with this status
 #     pad => 0                that many bytes more in "data" of the answer
@@ -41,6 +42,7 @@ package CodatTest::Api;
 #     webhook => URL          http; none: nothing is sent
 #     secret => 'whsec_...'   signs webhooks; or authorization => 'Bearer ...'
 #     limited => 0            1: every request is answered 429
+#     bodies => { TEXT => MOCK }  options of requests whose body has TEXT
 #     apikey => TEXT          demanded as "Authorization: Basic TEXT", else 401
 #
 # Requests for it: POST, PUT, DELETE .../companies/ID/connections/ID/push/TYPE
@@ -385,8 +387,13 @@ sub _take {
                                  time => time };
 
     my %opt = %{$self->{options}};
-    %opt = (%opt, map { /^\s*(\w+)=(.*?)\s*$/ ? ($1 => $2) : () }
-            split(/;/, $last{'x-mock'})) if defined $last{'x-mock'};
+    my $bodies = delete $opt{bodies} // {};
+    for my $mock ((map { $bodies->{$_} } grep { index($body, $_) >= 0 }
+                   sort keys %$bodies), $last{'x-mock'} // ())
+    {
+        %opt = (%opt, map { /^\s*(\w+)=(.*?)\s*$/ ? ($1 => $2) : () }
+                split(/;/, $mock));
+    }
     $opt{accepts} = ($last{'accept-encoding'} // '') =~ /\bgzip\b/;
 
     my ($status, $text, $push) = $self->_answer($request, \%opt, \%last);
@@ -515,7 +522,8 @@ sub _push {
         connection => $connection, type => $type, status => 'Pending',
         kind => $attachment ? 'UploadAttachment' : $kind{$request->{method}},
         requested => _now(), opt => $opt,
-        record => $rest =~ m{^/([^/]+)} ? $1 : CodatTest::uuid(),
+        record => $rest =~ m{^/([^/]+)} ? $1
+                  : $opt->{record} // CodatTest::uuid(),
         data => $attachment || $request->{body} !~ /^\s*\{.*\}\s*\z/s ? 'null'
             : $request->{body},
         attachment => $attachment ? CodatTest::uuid() : undef,
@@ -706,7 +714,8 @@ sub _send {
     push @headers, 'X-Request-Id: ' . CodatTest::uuid();
     push @headers, $keep ? () : 'Connection: close';
 
-    my $head = join("\r\n", "HTTP/1.1 $status X", @headers, '', '');
+    my $reason = { 200 => 'OK', 404 => 'Not Found' }->{$status} // 'X';
+    my $head = join("\r\n", "HTTP/1.1 $status $reason", @headers, '', '');
     my @pieces = $head;
 
     if ($peer->{head}) {
