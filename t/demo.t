@@ -52,6 +52,27 @@ like($said, qr/^\ +nginx\ answers\ +201\ \{"pushOperationKey":"[0-9a-f]{8}\.\.\.
      'a push that somebody waits for');
 like($said, qr/^\ +nginx\ answers\ +200\ \{"id":.*"status":"Unlinked","previousStatus":"Linked",/mx, 'a connection');
 
+like($said, qr/^the\ application\ makes\ a\ push,.*\n
+     \ +POST\ \/codat-api\/.*\n\ +X-Codat-Reference:\ expense-18\n
+     \ +nginx\ answers\ +200\ \{.*"pushOperationKey":"([0-9a-f]{8})\.\.\.".*"status":"Pending",.*\n
+     \ +GET\ \/codat\/pushes\/\1.*\n\ +nginx\ answers\ +200\ \{.*"reference":"expense-18",.*\n
+     its\ webhook\ comes\n
+     \ +application\ got\ +\/pushes\ .*\ pushStatus=Success\ recordId=rec-1\ reference=expense-18\n
+     \ +GET\ .*\n\ +nginx\ answers\ +200\ \{.*"status":"Success",.*"reference":"expense-18",.*\n
+     .*\n\ +GET\ .*\n\ +nginx\ answers\ +200\ \(table\)\ \{.*"status":"Success",/mx,
+     'a push through nginx, from Pending to Success');
+like($said, qr/^\ +Prefer:\ wait=20\n
+     \ +nginx\ answers\ +200\ \{.*"status":"Success",.*"recordId":"(rec-\d)"\}\n
+     \ +application\ got\ .*\n
+     and\ a\ direct\ cost.*\n
+     .*"accountRef":\{"id":"\1"\}.*\n(?:\ {8}\S+:\ .*\n)+
+     \ +nginx\ answers\ +200\ \{.*"status":"Success",/mx,
+     'a push that needs what another one has made');
+like($said, qr/^\ +X-Codat-After:\ [0-9a-f]{8}\.\.\.\n
+     \ +nginx\ answers\ +424\ .*"code":"dependency_failed"\}\n
+     \ +application\ got\ +\/pushes\ .*\.invoices\.write\.unsuccessful\ /mx,
+     'and one that needs what has failed');
+
 my ($n) = $said =~ /^(\d+) events accepted, each reached the application once/m;
 cmp_ok($n // 0, '>', 40, 'counted');
 unlike($said, qr/WRONG|whsec_|Ctrl-C/, 'nothing wrong, no secret, and it does not wait');
@@ -88,7 +109,7 @@ like($said, qr/DEMO_PORT must be/, 'bad port: says so');
     my $conf = slurp("$top/docs/examples/demo.conf");
     my $copy = tempdir(CLEANUP => 1);
     mkdir "$copy/$_" for qw(tools docs docs/examples);
-    for my $file (qw(tools/demo tools/demo-app tools/codat-send)) {
+    for my $file (qw(tools/demo tools/demo-app tools/demo-codat tools/codat-send)) {
         spew("$copy/$file", slurp("$top/$file"));
     }
     ok($conf =~ s/^ *codat_forward  \*\.write\..*\n//m, "the example has a forward to take away");

@@ -514,6 +514,7 @@ sub _push {
 
     my ($company, $connection, $type, $rest) = @path;
     my $attachment = $rest =~ m{/attachments?$};
+    $type = 'chartOfAccounts' if $type eq 'accounts';
     my %kind = (POST => 'Create', PUT => 'Update', DELETE => 'Delete',
                 PATCH => 'Update');
 
