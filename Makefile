@@ -23,7 +23,7 @@ files  := $(sort $(wildcard ngx_http_codat_module/*.[ch]))
         valgrind lockcheck tidy bench soak warnings clean FORCE
 .PHONY: oom cover
 .PHONY: matrix conformance deb deb-test
-.PHONY: fuzz fuzz-night
+.PHONY: fuzz fuzz-night sdk
 
 
 all: $(module)  ## build/ngx_http_codat_module.so (the default)
@@ -104,6 +104,14 @@ soak:           ## many webhooks while workers are killed; SOAK_MESSAGES=300000
 	@t/tools/deps install build bench
 	@$(MAKE) all
 	@MODULE=$(module) t/soak/run
+
+sdk:            ## Codat's own libraries through nginx; fetches them by npm
+	@t/tools/deps install build test node
+	@$(MAKE) all
+	@mkdir -p $(dir)/sdk && cp t/sdk/package.json $(dir)/sdk/
+	@cd $(dir)/sdk && npm install --no-package-lock --ignore-scripts \
+	    --no-audit --no-fund
+	@CODAT_SDK=$(dir)/sdk MODULE=$(module) t/tools/prove t/track_sdk.t
 
 fuzz:           ## hostile input, FUZZ_SECONDS=60 for each target
 	@t/tools/deps install build fuzz

@@ -128,9 +128,9 @@ sub launch {
         if length $plan->{reference};
     push @headers, "X-Codat-After: $plan->{needs}{key}" if $plan->{needs};
     push @headers, 'Accept-Encoding: gzip' if $plan->{gzip};
-    push @headers, "Prefer: wait=$plan->{wait}"
-        if $plan->{kind} =~ /held|impatient/
+    $plan->{waits} = $plan->{kind} =~ /held|impatient/
         || ($plan->{kind} eq 'left' && chance(0.5));
+    push @headers, "Prefer: wait=$plan->{wait}" if $plan->{waits};
 
     begin($plan, 'POST', "/$plan->{location}" . $t->path,
           qq({"invoiceNumber":"$plan->{n}"}), @headers);
@@ -191,7 +191,7 @@ sub answered {
         $did{delayed}++ if $plan->{needs};
         $plan->{pushed} = 1;
 
-        return outcome($plan, $data, $took) if $plan->{kind} =~ /held|imp/;
+        return outcome($plan, $data, $took) if $plan->{waits};
         return wrong($plan, "began as $data->{status}") if $data->{status}
             ne ($plan->{when} eq 'now' ? $plan->{final} : 'Pending')
             && $plan->{when} ne 'before';

@@ -492,7 +492,8 @@ sub _answer {
             . ':[],"created":"%s"}', $1 // CodatTest::uuid(), _now());
         return (200, $1 || $method eq 'POST' ? $company
             : "{\"results\":[$company],\"pageNumber\":1,\"pageSize\":100,"
-            . '"totalResults":1,"_links":{}}');
+            . '"totalResults":1,"_links":{"current":{"href":"/companies"},'
+            . '"self":{"href":"/companies"}}}');
     }
 
     return _error(404, 'Not found');
