@@ -335,7 +335,7 @@ is buffered to a temporary file
 --- config
 location = /hook {
     codat_webhook zone=codat;
-    codat_forward_timeout 2s;
+    codat_forward_timeout 10s;
     codat_forward * /app/huge;
     codat_forward * /app/endless;
 }
@@ -346,7 +346,7 @@ location /app/ {
 }
 --- request eval
 "POST /hook\n" . body('company.created', event_id => 'evt-7')
---- timeout: 5
+--- timeout: 15
 --- response_body chomp
 {"id":"evt-7","type":"company.created","result":"accepted"}
 
