@@ -175,7 +175,8 @@ subtest 'limit_req delays a forward' => sub {
         http => <<"EOC",
             $credential
             codat_forward_timeout 5s;
-            limit_req_zone \$server_name zone=brisk:32k rate=5r/s;
+            limit_req_zone \$server_name zone=brisk:32k
+                           rate=@{[int(300 / slow(1))]}r/m;
             limit_req_zone \$server_name zone=lame:32k rate=20r/m;
 EOC
         server => <<"EOC",
