@@ -246,6 +246,7 @@ sub _once {
     for my $name (sort keys %core) {
         next unless $where =~ $core{$name};
         note("$n$lasting: left to nginx: $name");
+        $self->_renew;
         return $state;
     }
 

@@ -57,11 +57,13 @@ static ngx_str_t *ngx_http_oom_header(ngx_http_request_t *r,
     const char *name);
 static void ngx_http_oom_skip_handler(ngx_event_t *ev);
 static ngx_int_t ngx_http_oom_handler(ngx_http_request_t *r);
+static void ngx_http_oom_request_cleanup(void *data);
 static void ngx_http_oom_cleanup(void *data);
 
 
 static ngx_http_oom_shared_t  *ngx_http_oom_shared;
 
+static ngx_http_request_t     *ngx_http_oom_request;
 static ngx_msec_t              ngx_http_oom_msec;
 static ngx_event_t             ngx_http_oom_timer;
 static ngx_connection_t        ngx_http_oom_connection;
@@ -326,7 +328,10 @@ ngx_http_oom_arm_handler(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    cln->handler = ngx_http_oom_cleanup;
+    cln->handler = ngx_http_oom_request_cleanup;
+    cln->data = r;
+
+    ngx_http_oom_request = r;
 
     ngx_oom_arm((ngx_uint_t) n, lasting);
 
@@ -371,6 +376,17 @@ static void
 ngx_http_oom_skip_handler(ngx_event_t *ev)
 {
     ngx_oom_skip(ngx_http_oom_msec);
+}
+
+
+/* one that nginx has left hanging may end while another one is armed */
+
+static void
+ngx_http_oom_request_cleanup(void *data)
+{
+    if (data == ngx_http_oom_request) {
+        ngx_oom_disarm();
+    }
 }
 
 
