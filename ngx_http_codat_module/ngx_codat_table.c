@@ -179,8 +179,7 @@ ngx_codat_table_receive(ngx_codat_zone_t *zone, ngx_pool_t *pool,
         update->reference.data = ngx_pnalloc(pool, update->reference.len);
 
         if (update->reference.data == NULL) {
-            update->reference.len = 0;
-            return rc;
+            return NGX_ERROR;
         }
 
         ngx_memcpy(update->reference.data, reference, update->reference.len);

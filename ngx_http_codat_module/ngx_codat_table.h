@@ -55,7 +55,7 @@ ngx_int_t ngx_codat_table_key(ngx_codat_zone_t *zone, const ngx_str_t *text,
  * the event says and lists it among the recent ones, in one hold of the lock
  * (several for events with many datasets).  Wakes whoever waits for a row
  * that changed.  Returns as ngx_codat_delivery_claim_locked(), or NGX_ERROR
- * (memory, OpenSSL): then nothing has happened.
+ * (memory, OpenSSL): a claim, if there is one, has then to be released.
  */
 ngx_int_t ngx_codat_table_receive(ngx_codat_zone_t *zone, ngx_pool_t *pool,
     ngx_codat_delivery_t *delivery, ngx_uint_t done,

@@ -42,6 +42,10 @@ my $oom = Oom->new(
         location = /arguments {
             codat_webhook zone=codat;
             codat_forward * /app/$codat_data_type?k=$codat_event_type; }
+        location = /reference {
+            codat_webhook zone=codat;
+            codat_forward * /app/$codat_reference;
+            codat_forward * /app/b if=$codat_reference; }
         location = /several {
             codat_webhook zone=codat;
             codat_forward *.write.* /app/a;
@@ -88,6 +92,14 @@ $oom->webhook('to a named location', uri => '/named',
               forwards => ['/app/named']);
 $oom->webhook('a URI of variables', uri => '/arguments',
               forwards => ['/app/invoices?k=invoices.write.successful']);
+# a zone that has no cell at all makes room, in the end with this row
+$oom->webhook('with the reference of a registered push', uri => '/reference',
+    once => 1,
+    forwards => ['/app/r17', '/app/b'],
+    body => sub {
+        $oom->request('PUT', "/codat/pushes/$_[0]", [], '{"reference":"r17"}');
+        return body('invoices.write.successful', push_key => $_[0]);
+    });
 $oom->webhook('several', uri => '/several',
               forwards => [map { "/app/$_" } qw(a b c)],
               optional => ['/app/d']);
