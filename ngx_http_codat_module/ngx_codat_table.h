@@ -78,6 +78,15 @@ ngx_int_t ngx_codat_table_get(ngx_codat_zone_t *zone,
 ngx_int_t ngx_codat_table_register(ngx_codat_zone_t *zone,
     ngx_codat_record_t *push, ngx_codat_copy_t *copy);
 
+/*
+ * Copies the pending push of which nothing was heard for the longest time, if
+ * that is "age" seconds; it counts as heard of now, so that it comes again
+ * after as many.  At most "rate" a second, of all processes.  Returns NGX_OK,
+ * or NGX_DECLINED if there is none.
+ */
+ngx_int_t ngx_codat_table_overdue(ngx_codat_zone_t *zone, time_t age,
+    ngx_uint_t rate, ngx_codat_copy_t *copy);
+
 /* Forgets a push.  Returns NGX_OK, or NGX_DECLINED if it was not known. */
 ngx_int_t ngx_codat_table_forget(ngx_codat_zone_t *zone, const u_char *key);
 

@@ -161,6 +161,8 @@ typedef struct {
     ngx_codat_redo_t            redo;
     uint64_t                    seed[2];
     time_t                      born;
+    uint32_t                    asked_at;   /* pushes asked for, in that */
+    uint32_t                    asked;      /* second */
 
     /* shared memory is mapped alike in all workers */
     uint32_t                   *buckets;

@@ -117,6 +117,8 @@ typedef struct {
     ngx_array_t                   variables; /* ngx_uint_t, indices of ours */
     ngx_array_t                   routes;    /* ngx_http_codat_route_t */
     ngx_array_t                   lookups;   /* ngx_http_codat_lookup_t * */
+    ngx_array_t                   reconciles;
+                                      /* ngx_http_codat_reconcile_conf_t * */
     ngx_uint_t                    used;      /* unsigned  used:1; */
 } ngx_http_codat_main_conf_t;
 
@@ -138,10 +140,21 @@ typedef struct {
     ngx_shm_zone_t               *zone;
     ngx_http_complex_value_t      reference;
     time_t                        refresh;   /* seconds, 0: never local */
+    time_t                        reconcile; /* seconds, 0: off */
     ngx_uint_t                    shed;      /* unsigned  shed:1; */
     u_char                       *file;
     ngx_uint_t                    line;
 } ngx_http_codat_track_conf_t;
+
+
+/* of codat_reconcile */
+
+typedef struct {
+    ngx_str_t                     named;     /* "@name" */
+    ngx_uint_t                    rate;      /* requests a second */
+    ngx_http_codat_track_conf_t  *track;
+    ngx_http_conf_ctx_t           ctx;       /* of the location */
+} ngx_http_codat_reconcile_conf_t;
 
 
 typedef struct {
@@ -165,6 +178,7 @@ typedef struct {
 
     ngx_http_codat_status_conf_t  status;
     ngx_http_codat_track_conf_t  *track;
+    ngx_http_codat_reconcile_conf_t  *reconcile;
 
     u_char                       *file;      /* of codat_webhook */
     ngx_uint_t                    line;

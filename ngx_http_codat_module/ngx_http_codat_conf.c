@@ -53,6 +53,9 @@ ngx_http_codat_create_main_conf(ngx_conf_t *cf)
            != NGX_OK
         || ngx_array_init(&cdmcf->lookups, cf->pool, 4,
                           sizeof(ngx_http_codat_lookup_t *))
+           != NGX_OK
+        || ngx_array_init(&cdmcf->reconciles, cf->pool, 1,
+                          sizeof(ngx_http_codat_reconcile_conf_t *))
            != NGX_OK)
     {
         return NULL;

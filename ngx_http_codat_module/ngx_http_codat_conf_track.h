@@ -17,6 +17,10 @@
 /* The setter of codat_track. */
 char *ngx_http_codat_track(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 
+/* The setter of codat_reconcile. */
+char *ngx_http_codat_reconcile(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
 /*
  * Lets "if" and "limit_except" blocks inherit, and checks what only the whole
  * configuration can tell.  Returns NGX_CONF_OK or NGX_CONF_ERROR, logged.

@@ -16,6 +16,7 @@
 #include "ngx_http_codat_filter.h"
 #include "ngx_http_codat_format.h"
 #include "ngx_http_codat_lookup.h"
+#include "ngx_http_codat_reconcile.h"
 #include "ngx_http_codat_secret.h"
 #include "ngx_http_codat_track.h"
 #include "ngx_http_codat_track_filter.h"
@@ -137,6 +138,13 @@ static ngx_command_t  ngx_http_codat_commands[] = {
       0,
       NULL },
 
+    { ngx_string("codat_reconcile"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
+      ngx_http_codat_reconcile,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("codat_wait"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_codat_wait_time,
@@ -182,7 +190,7 @@ ngx_module_t  ngx_http_codat_module = {
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
     ngx_http_codat_init_module,            /* init module */
-    NULL,                                  /* init process */
+    ngx_http_codat_reconcile_init,         /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
     NULL,                                  /* exit process */

@@ -7,6 +7,7 @@
 #include "ngx_http_codat.h"
 #include "ngx_http_codat_answer.h"
 #include "ngx_http_codat_prefer.h"
+#include "ngx_http_codat_reconcile.h"
 #include "ngx_http_codat_track.h"
 #include "ngx_http_codat_track_delay.h"
 #include "ngx_http_codat_track_headers.h"
@@ -22,8 +23,6 @@ static ngx_int_t ngx_http_codat_track_begin(ngx_http_request_t *r,
     ngx_http_codat_track_conf_t *conf, ngx_http_codat_track_t **tracked);
 static ngx_http_codat_track_t *ngx_http_codat_track_create(
     ngx_http_request_t *r, ngx_http_codat_track_conf_t *conf);
-static ngx_int_t ngx_http_codat_track_attach(ngx_http_request_t *r,
-    ngx_http_codat_track_t *track);
 static void ngx_http_codat_track_cleanup(void *data);
 static void ngx_http_codat_track_waits(ngx_http_codat_track_t *track);
 static ngx_int_t ngx_http_codat_track_check(ngx_http_codat_track_t *track);
@@ -43,7 +42,10 @@ const ngx_str_t  ngx_http_codat_tracked_names[] = {
     ngx_string("dependency_failed"),
     ngx_string("dependency_timeout"),
     ngx_string("shed"),
-    ngx_string("invalid")
+    ngx_string("invalid"),
+    ngx_string("asked"),
+    ngx_string("healed"),
+    ngx_string("unanswered")
 };
 
 
@@ -53,6 +55,13 @@ ngx_http_codat_track_handler(ngx_http_request_t *r)
     ngx_int_t                   rc;
     ngx_http_codat_track_t     *track;
     ngx_http_codat_loc_conf_t  *cdlcf;
+
+    track = ngx_http_codat_reconcile_of(r);
+
+    if (track) {
+        return ngx_http_codat_track_attach(r, track) == NGX_OK
+               ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
 
     cdlcf = ngx_http_get_module_loc_conf(r, ngx_http_codat_module);
 
@@ -198,7 +207,7 @@ ngx_http_codat_track_create(ngx_http_request_t *r,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_codat_track_attach(ngx_http_request_t *r,
     ngx_http_codat_track_t *track)
 {

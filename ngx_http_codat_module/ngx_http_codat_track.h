@@ -34,6 +34,9 @@ typedef enum {
     NGX_HTTP_CODAT_TRACKED_DEPENDENCY_TIMEOUT,
     NGX_HTTP_CODAT_TRACKED_SHED,
     NGX_HTTP_CODAT_TRACKED_INVALID,
+    NGX_HTTP_CODAT_TRACKED_ASKED,
+    NGX_HTTP_CODAT_TRACKED_HEALED,
+    NGX_HTTP_CODAT_TRACKED_UNANSWERED,
     NGX_HTTP_CODAT_TRACKEDS
 } ngx_http_codat_tracked_e;
 
@@ -73,6 +76,9 @@ struct ngx_http_codat_track_s {
     unsigned                      push:1;   /* or anything that may be one */
     unsigned                      poll:1;
     unsigned                      counted:1;
+    unsigned                      asking:1; /* on our own behalf */
+    unsigned                      known:1;  /* the answer was a push */
+    unsigned                      final:1;  /* and its row is final now */
 };
 
 
@@ -81,6 +87,10 @@ ngx_int_t ngx_http_codat_track_handler(ngx_http_request_t *r);
 
 /* What is known of a call; NULL if nothing has to be done about it. */
 ngx_http_codat_track_t *ngx_http_codat_track_of(ngx_http_request_t *r);
+
+/* Makes it known to the filters.  Returns NGX_OK or NGX_ERROR. */
+ngx_int_t ngx_http_codat_track_attach(ngx_http_request_t *r,
+    ngx_http_codat_track_t *track);
 
 /* Milliseconds that may still be waited; 0: none. */
 ngx_msec_t ngx_http_codat_track_left(ngx_http_codat_track_t *track);

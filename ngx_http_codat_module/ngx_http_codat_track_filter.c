@@ -31,6 +31,7 @@ static ngx_int_t ngx_http_codat_track_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 static ngx_int_t ngx_http_codat_track_tap(ngx_http_codat_track_t *track,
     ngx_chain_t *in, ngx_uint_t *last);
+static ngx_int_t ngx_http_codat_track_drop(ngx_chain_t *in);
 static ngx_uint_t ngx_http_codat_track_mentions(ngx_buf_t *b);
 static ngx_int_t ngx_http_codat_track_start(ngx_http_codat_track_t *track);
 static void ngx_http_codat_track_read(void *data, const u_char *p,
@@ -85,7 +86,7 @@ ngx_http_codat_track_header_filter(ngx_http_request_t *r)
     track = ctx->track;
 
     if (!ngx_http_codat_track_wanted(r, track, &gzip)) {
-        return ngx_http_next_header_filter(r);
+        return track->asking ? NGX_OK : ngx_http_next_header_filter(r);
     }
 
     tap = ngx_pcalloc(r->pool, sizeof(ngx_http_codat_tap_t));
@@ -98,6 +99,10 @@ ngx_http_codat_track_header_filter(ngx_http_request_t *r)
     track->tap = tap;
 
     r->filter_need_in_memory = 1;
+
+    if (track->asking) {
+        return NGX_OK;
+    }
 
     if (track->wait >= 0
         && !gzip
@@ -208,12 +213,17 @@ ngx_http_codat_track_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_codat_module);
 
-    if (ctx == NULL || ctx->track == NULL || ctx->track->tap == NULL) {
+    if (ctx == NULL || ctx->track == NULL) {
         return ngx_http_next_body_filter(r, in);
     }
 
     track = ctx->track;
     tap = track->tap;
+
+    if (tap == NULL) {
+        return track->asking ? ngx_http_codat_track_drop(in)
+                             : ngx_http_next_body_filter(r, in);
+    }
 
     copy = NULL;
     last = 0;
@@ -246,6 +256,10 @@ ngx_http_codat_track_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         }
     }
 
+    if (track->asking) {
+        return ngx_http_codat_track_drop(in);
+    }
+
     if (!ngx_http_codat_track_holds(track)) {
         return ngx_http_next_body_filter(r, in);
     }
@@ -257,6 +271,20 @@ ngx_http_codat_track_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
     }
 
     return ngx_http_codat_track_hold_end(track, tap->operation, copy);
+}
+
+
+/* nobody is there to whom an answer that we have asked for could be sent */
+
+static ngx_int_t
+ngx_http_codat_track_drop(ngx_chain_t *in)
+{
+    for ( /* void */ ; in; in = in->next) {
+        in->buf->pos = in->buf->last;
+        in->buf->file_pos = in->buf->file_last;
+    }
+
+    return NGX_OK;
 }
 
 
@@ -429,6 +457,9 @@ ngx_http_codat_track_register(ngx_http_codat_track_t *track,
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, log, 0,
                    "codat track registered, new: %d, state: %ui",
                    rc == NGX_DONE, copy->record.state);
+
+    track->known = 1;
+    track->final = ngx_codat_record_final(&copy->record) & 1;
 
     ngx_http_codat_track_count(track, track->push
                                       ? NGX_HTTP_CODAT_TRACKED_REGISTERED

@@ -32,8 +32,8 @@ my @refused = (
      '"codat_track" names a zone "other" that no "codat_zone '
      . 'zone=other:SIZE;" declares'],
     ['an unknown argument', "location /api/ { codat_track zone=codat x; $proxy }",
-     '"codat_track" has an invalid "x": zone=NAME, reference=, refresh= and '
-     . 'shed= are allowed'],
+     '"codat_track" has an invalid "x": zone=NAME, reference=, refresh=, '
+     . 'shed= and reconcile= are allowed'],
     ['two zones', "location /api/ { codat_track zone=codat zone=codat; $proxy }",
      '"codat_track" has a second "zone="'],
     ['an empty reference',
@@ -51,6 +51,36 @@ my @refused = (
      '"codat_track" has an invalid "500ms"'],
     ['shed=yes', "location /api/ { codat_track zone=codat shed=yes; $proxy }",
      '"codat_track" has an invalid "yes": shed=on or shed=off is expected'],
+    ['reconcile=soon',
+     "location /api/ { codat_track zone=codat reconcile=soon; $proxy }",
+     '"codat_track" has an invalid "soon": a time such as reconcile=5m, or '
+     . 'reconcile=off, is allowed'],
+    ['reconcile=0',
+     "location /api/ { codat_track zone=codat reconcile=0; $proxy }",
+     '"codat_track" has an invalid "0"'],
+    ['reconcile= alone',
+     "location /api/ { codat_track zone=codat reconcile=5m; $proxy }",
+     '"codat_reconcile @NAME" and "codat_track" with "reconcile=TIME" need '
+     . 'each other, in the same location'],
+    ['codat_reconcile alone',
+     "location /api/ { codat_track zone=codat; codat_reconcile \@a; $proxy }",
+     '"codat_reconcile @NAME" and "codat_track" with "reconcile=TIME" need '
+     . 'each other, in the same location'],
+    ['codat_reconcile to a URI', "location /api/ { codat_reconcile /ask; }",
+     '"codat_reconcile" has an invalid "/ask": a named location such as '
+     . '@codat is expected'],
+    ['codat_reconcile, too fast',
+     "location /api/ { codat_reconcile \@a rate=1001; }",
+     '"codat_reconcile" has an invalid "rate=1001": rate=N, 1 to 1000 '
+     . 'requests a second, is allowed'],
+    ['codat_reconcile twice',
+     "location /api/ { codat_reconcile \@a; codat_reconcile \@a; }",
+     '"codat_reconcile" directive is duplicate'],
+    ['two that ask for the pushes of one zone', join(' ', map {
+        "location /$_/ { codat_track zone=codat reconcile=5m;"
+        . " codat_reconcile \@a; $proxy }" } 'a', 'b'),
+     'the pushes of zone "codat" are asked for by one "codat_reconcile" '
+     . 'already'],
     ['twice', "location /api/ { codat_track zone=codat;"
      . " codat_track zone=codat; $proxy }",
      '"codat_track" directive is duplicate'],
