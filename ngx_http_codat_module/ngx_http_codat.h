@@ -139,6 +139,8 @@ typedef struct {
 typedef struct {
     ngx_shm_zone_t               *zone;
     ngx_http_complex_value_t      reference;
+    ngx_uint_t                    header;    /* unsigned  header:1;  it is
+                                                X-Codat-Reference alone */
     time_t                        refresh;   /* seconds, 0: never local */
     time_t                        reconcile; /* seconds, 0: off */
     ngx_uint_t                    shed;      /* unsigned  shed:1; */

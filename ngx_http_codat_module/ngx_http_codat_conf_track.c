@@ -120,6 +120,7 @@ ngx_http_codat_track_values(ngx_conf_t *cf, ngx_http_codat_track_args_t *args,
 
     if (args->reference.data == NULL) {
         ngx_str_set(&args->reference, "$http_x_codat_reference");
+        track->header = 1;
     }
 
     ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));

@@ -24,7 +24,8 @@ static ngx_int_t ngx_http_codat_track_begin(ngx_http_request_t *r,
 static ngx_http_codat_track_t *ngx_http_codat_track_create(
     ngx_http_request_t *r, ngx_http_codat_track_conf_t *conf);
 static void ngx_http_codat_track_cleanup(void *data);
-static void ngx_http_codat_track_waits(ngx_http_codat_track_t *track);
+static void ngx_http_codat_track_waits(ngx_http_codat_track_t *track,
+    ngx_uint_t prefers);
 static ngx_int_t ngx_http_codat_track_check(ngx_http_codat_track_t *track);
 static ngx_int_t ngx_http_codat_track_refuse(ngx_http_codat_track_t *track);
 
@@ -112,7 +113,7 @@ ngx_http_codat_track_begin(ngx_http_request_t *r,
     ngx_http_codat_track_conf_t *conf, ngx_http_codat_track_t **tracked)
 {
     ngx_str_t                after, company, key;
-    ngx_uint_t               push, poll, shed, encodings;
+    ngx_uint_t               push, poll, shed, encodings, found;
     ngx_http_codat_track_t  *track;
 
     ngx_str_null(&after);
@@ -125,9 +126,14 @@ ngx_http_codat_track_begin(ngx_http_request_t *r,
            && ngx_http_codat_track_path(r, &company, &key) == NGX_OK;
     shed = conf->shed && r == r->main;
 
+    found = ngx_http_codat_track_scan(r);
+
     /* what the client says is not meant for subrequests */
 
-    if (r == r->main && ngx_http_codat_track_after(r, &after) != NGX_OK) {
+    if ((found & NGX_HTTP_CODAT_TRACK_AFTER)
+        && r == r->main
+        && ngx_http_codat_track_after(r, &after) != NGX_OK)
+    {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -142,9 +148,10 @@ ngx_http_codat_track_begin(ngx_http_request_t *r,
 
         track->push = (push != 0);
 
-        if (push && ngx_http_complex_value(r, &conf->reference,
-                                           &track->reference)
-                    != NGX_OK)
+        if (push
+            && (!conf->header || (found & NGX_HTTP_CODAT_TRACK_REFERENCE))
+            && ngx_http_complex_value(r, &conf->reference, &track->reference)
+               != NGX_OK)
         {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;
         }
@@ -157,7 +164,8 @@ ngx_http_codat_track_begin(ngx_http_request_t *r,
             track->polled.text = key;
         }
 
-        ngx_http_codat_track_waits(track);
+        ngx_http_codat_track_waits(track,
+                                   found & NGX_HTTP_CODAT_TRACK_PREFER);
 
         if (push || poll) {
             encodings = track->wait > 0 ? NGX_HTTP_CODAT_ENCODINGS_NONE
@@ -173,7 +181,11 @@ ngx_http_codat_track_begin(ngx_http_request_t *r,
         *tracked = track;
     }
 
-    if (ngx_http_codat_track_strip(r, encodings) != NGX_OK) {
+    if (encodings == NGX_HTTP_CODAT_ENCODINGS_ALL) {
+        found &= ~(ngx_uint_t) NGX_HTTP_CODAT_TRACK_ENCODINGS;
+    }
+
+    if (found && ngx_http_codat_track_strip(r, encodings) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -278,7 +290,7 @@ ngx_http_codat_track_of(ngx_http_request_t *r)
 /* how long may be waited, from when the request was received */
 
 static void
-ngx_http_codat_track_waits(ngx_http_codat_track_t *track)
+ngx_http_codat_track_waits(ngx_http_codat_track_t *track, ngx_uint_t prefers)
 {
     time_t                      limit;
     ngx_int_t                   asked;
@@ -291,7 +303,7 @@ ngx_http_codat_track_waits(ngx_http_codat_track_t *track)
     cdlcf = ngx_http_get_module_loc_conf(r, ngx_http_codat_module);
 
     limit = cdlcf->wait;
-    asked = ngx_http_codat_prefer_wait(r);
+    asked = prefers ? ngx_http_codat_prefer_wait(r) : NGX_ERROR;
 
     if (asked >= 0 && cdlcf->wait) {
         track->wait = ngx_min(asked, (ngx_int_t) cdlcf->wait);

@@ -364,15 +364,34 @@ ngx_http_codat_track_tap(ngx_http_codat_track_t *track, ngx_chain_t *in,
 }
 
 
-/* "pushOperationKey", or "PushOperationKey" */
+/*
+ * 1 if "pushOperationKey", or "PushOperationKey", may be in there.  Capital
+ * letters are rare, and memchr() is quick.
+ */
 
 static ngx_uint_t
 ngx_http_codat_track_mentions(ngx_buf_t *b)
 {
-    static const char  name[] = "ushOperationKey";
+    u_char  *p, *last;
 
-    return memmem(b->pos, (size_t) (b->last - b->pos), name, sizeof(name) - 1)
-           != NULL;
+    static const u_char  name[] = "OperationKey";
+
+    last = b->last - (sizeof(name) - 1);
+
+    for (p = b->pos; p <= last; p++) {
+
+        p = memchr(p, 'O', (size_t) (last - p) + 1);
+
+        if (p == NULL) {
+            return 0;
+        }
+
+        if (ngx_memcmp(p, name, sizeof(name) - 1) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

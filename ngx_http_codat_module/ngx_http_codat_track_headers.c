@@ -10,25 +10,35 @@
 #include "ngx_http_codat_track_headers.h"
 
 
-typedef enum {
-    NGX_HTTP_CODAT_TRACK_OTHER = 0,
-    NGX_HTTP_CODAT_TRACK_OURS,
-    NGX_HTTP_CODAT_TRACK_PREFER,
-    NGX_HTTP_CODAT_TRACK_ENCODINGS
-} ngx_http_codat_track_header_e;
-
-
-static ngx_http_codat_track_header_e ngx_http_codat_track_header(
-    ngx_table_elt_t *h, ngx_uint_t encodings);
-static ngx_uint_t ngx_http_codat_track_is(ngx_table_elt_t *h,
-    const char *name, size_t len);
+static ngx_uint_t ngx_http_codat_track_header(ngx_table_elt_t *h);
 static ngx_int_t ngx_http_codat_track_value(ngx_http_request_t *r,
     ngx_table_elt_t *h, ngx_uint_t encodings, ngx_str_t *value);
 static ngx_uint_t ngx_http_codat_track_gzip(ngx_str_t *value);
 
 
-#define ngx_http_codat_track_header_is(h, name)                              \
-    ngx_http_codat_track_is(h, name, sizeof(name) - 1)
+#define ngx_http_codat_track_is(h, name)                                     \
+    (ngx_strncasecmp((h)->key.data, (u_char *) name, sizeof(name) - 1) == 0)
+
+
+ngx_uint_t
+ngx_http_codat_track_scan(ngx_http_request_t *r)
+{
+    ngx_uint_t        i, found;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    found = 0;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            found |= ngx_http_codat_track_header(&h[i]);
+        }
+    }
+
+    return found;
+}
 
 
 ngx_int_t
@@ -48,7 +58,7 @@ ngx_http_codat_track_after(ngx_http_request_t *r, ngx_str_t *value)
 
     while ((h = ngx_http_codat_header_next(&iter)) != NULL) {
 
-        if (ngx_http_codat_track_header_is(h, "x-codat-after")) {
+        if (ngx_http_codat_track_header(h) == NGX_HTTP_CODAT_TRACK_AFTER) {
             *value = h->value;
             len += h->value.len + 1;
             n++;
@@ -73,7 +83,7 @@ ngx_http_codat_track_after(ngx_http_request_t *r, ngx_str_t *value)
 
     while ((h = ngx_http_codat_header_next(&iter)) != NULL) {
 
-        if (ngx_http_codat_track_header_is(h, "x-codat-after")) {
+        if (ngx_http_codat_track_header(h) == NGX_HTTP_CODAT_TRACK_AFTER) {
             p = ngx_cpymem(p, h->value.data, h->value.len);
             *p++ = ',';
         }
@@ -96,30 +106,14 @@ ngx_http_codat_track_strip(ngx_http_request_t *r, ngx_uint_t encodings)
     ngx_int_t                      rc;
     ngx_str_t                      value;
     ngx_list_t                    *headers;
-    ngx_uint_t                     n;
     ngx_table_elt_t               *h, *kept;
-    ngx_http_codat_header_iter_t   first =
+    ngx_http_codat_header_iter_t   iter =
                           ngx_http_codat_header_iter(&r->headers_in.headers);
-    ngx_http_codat_header_iter_t   iter;
-
-    iter = first;
-    n = 0;
-
-    while ((h = ngx_http_codat_header_next(&iter)) != NULL) {
-        n += ngx_http_codat_track_header(h, encodings)
-             != NGX_HTTP_CODAT_TRACK_OTHER;
-    }
-
-    if (n == 0) {
-        return NGX_OK;
-    }
 
     headers = ngx_list_create(r->pool, 20, sizeof(ngx_table_elt_t));
     if (headers == NULL) {
         return NGX_ERROR;
     }
-
-    iter = first;
 
     while ((h = ngx_http_codat_header_next(&iter)) != NULL) {
 
@@ -152,35 +146,32 @@ ngx_http_codat_track_strip(ngx_http_request_t *r, ngx_uint_t encodings)
 }
 
 
-static ngx_http_codat_track_header_e
-ngx_http_codat_track_header(ngx_table_elt_t *h, ngx_uint_t encodings)
-{
-    if (ngx_http_codat_track_header_is(h, "x-codat-reference")
-        || ngx_http_codat_track_header_is(h, "x-codat-after"))
-    {
-        return NGX_HTTP_CODAT_TRACK_OURS;
-    }
-
-    if (ngx_http_codat_track_header_is(h, "prefer")) {
-        return NGX_HTTP_CODAT_TRACK_PREFER;
-    }
-
-    if (encodings != NGX_HTTP_CODAT_ENCODINGS_ALL
-        && ngx_http_codat_track_header_is(h, "accept-encoding"))
-    {
-        return NGX_HTTP_CODAT_TRACK_ENCODINGS;
-    }
-
-    return NGX_HTTP_CODAT_TRACK_OTHER;
-}
-
+/* which of ours it is, or 0; by length first, for nearly all are others */
 
 static ngx_uint_t
-ngx_http_codat_track_is(ngx_table_elt_t *h, const char *name, size_t len)
+ngx_http_codat_track_header(ngx_table_elt_t *h)
 {
-    return h->key.len == len
-           && ngx_strncasecmp(h->key.data, (u_char *) (uintptr_t) name, len)
-              == 0;
+    switch (h->key.len) {
+
+    case sizeof("prefer") - 1:
+        return ngx_http_codat_track_is(h, "prefer")
+               ? NGX_HTTP_CODAT_TRACK_PREFER : 0;
+
+    case sizeof("x-codat-after") - 1:
+        return ngx_http_codat_track_is(h, "x-codat-after")
+               ? NGX_HTTP_CODAT_TRACK_AFTER : 0;
+
+    case sizeof("accept-encoding") - 1:
+        return ngx_http_codat_track_is(h, "accept-encoding")
+               ? NGX_HTTP_CODAT_TRACK_ENCODINGS : 0;
+
+    case sizeof("x-codat-reference") - 1:
+        return ngx_http_codat_track_is(h, "x-codat-reference")
+               ? NGX_HTTP_CODAT_TRACK_REFERENCE : 0;
+
+    default:
+        return 0;
+    }
 }
 
 
@@ -192,15 +183,20 @@ ngx_http_codat_track_value(ngx_http_request_t *r, ngx_table_elt_t *h,
 {
     *value = h->value;
 
-    switch (ngx_http_codat_track_header(h, encodings)) {
+    switch (ngx_http_codat_track_header(h)) {
 
-    case NGX_HTTP_CODAT_TRACK_OURS:
+    case NGX_HTTP_CODAT_TRACK_REFERENCE:
+    case NGX_HTTP_CODAT_TRACK_AFTER:
         return NGX_DECLINED;
 
     case NGX_HTTP_CODAT_TRACK_PREFER:
         return ngx_http_codat_prefer_strip(r->pool, &h->value, value);
 
     case NGX_HTTP_CODAT_TRACK_ENCODINGS:
+
+        if (encodings == NGX_HTTP_CODAT_ENCODINGS_ALL) {
+            return NGX_OK;
+        }
 
         if (encodings == NGX_HTTP_CODAT_ENCODINGS_NONE
             || !ngx_http_codat_track_gzip(&h->value))
@@ -211,7 +207,7 @@ ngx_http_codat_track_value(ngx_http_request_t *r, ngx_table_elt_t *h,
         ngx_str_set(value, "gzip");
         return NGX_OK;
 
-    default: /* NGX_HTTP_CODAT_TRACK_OTHER */
+    default:
         return NGX_OK;
     }
 }

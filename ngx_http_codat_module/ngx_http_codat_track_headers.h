@@ -21,6 +21,17 @@
 #define NGX_HTTP_CODAT_ENCODINGS_NONE  2
 
 
+/* which of these headers a request has, a mask */
+
+#define NGX_HTTP_CODAT_TRACK_REFERENCE  0x01
+#define NGX_HTTP_CODAT_TRACK_AFTER      0x02
+#define NGX_HTTP_CODAT_TRACK_PREFER     0x04
+#define NGX_HTTP_CODAT_TRACK_ENCODINGS  0x08
+
+
+/* Looks for all of them at once: most calls have none. */
+ngx_uint_t ngx_http_codat_track_scan(ngx_http_request_t *r);
+
 /* The values of X-Codat-After, joined.  Returns NGX_OK or NGX_ERROR. */
 ngx_int_t ngx_http_codat_track_after(ngx_http_request_t *r, ngx_str_t *value);
 
