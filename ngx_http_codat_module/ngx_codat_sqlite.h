@@ -1,0 +1,164 @@
+
+/*
+ * Copyright (C) the authors of the Codat module
+ *
+ * Ring 1.  Owns a store in an SQLite database: the connection, transactions
+ * and prepared statements of one worker.  Runs in threads of a pool, one call
+ * at a time, and so must not touch requests, the cycle or cached times.
+ */
+
+
+#ifndef _NGX_CODAT_SQLITE_H_INCLUDED_
+#define _NGX_CODAT_SQLITE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "ngx_codat_store.h"
+
+#include <sqlite3.h>
+
+
+/* "CDAT", which file(1) and the sqlite3 shell can show */
+#define NGX_CODAT_SQLITE_APPLICATION  0x43444154
+
+
+typedef enum {
+#define X(name, sql)  NGX_CODAT_SQL_##name,
+#include "ngx_codat_sqlite_x.h"
+#undef X
+    NGX_CODAT_SQL_N
+} ngx_codat_sql_e;
+
+
+typedef struct {
+    sqlite3                    *db;
+    sqlite3_stmt               *statements[NGX_CODAT_SQL_N];
+    sqlite3_stmt               *get[NGX_CODAT_RECORD_KINDS];
+    sqlite3_stmt               *put[NGX_CODAT_RECORD_KINDS];
+    sqlite3_stmt               *load[NGX_CODAT_RECORD_KINDS];
+    ngx_codat_store_t          *store;
+    int                         lock;       /* of PATH-lock, or -1 */
+    uint64_t                    version;    /* of rows, in a transaction */
+    unsigned                    versioned:1; /* it is known, and has grown */
+    unsigned                    grown:1;
+    char                        error[NGX_CODAT_STORE_ERROR];
+} ngx_codat_sqlite_t;
+
+
+extern const ngx_codat_store_backend_t  ngx_codat_sqlite_backend;
+
+
+/*
+ * A statement, prepared once, without bindings.  Returns NULL on an error,
+ * which db->error describes.
+ */
+sqlite3_stmt *ngx_codat_sqlite(ngx_codat_sqlite_t *db, ngx_codat_sql_e sql);
+
+/* Prepares what is not in the list.  Returns NULL on an error. */
+sqlite3_stmt *ngx_codat_sqlite_prepare(ngx_codat_sqlite_t *db,
+    const char *sql);
+
+/*
+ * Bindings; an empty text, a time of 0 and a NULL blob are NULL.  What they
+ * refer to must live until the statement is reset.
+ */
+void ngx_codat_sqlite_text(sqlite3_stmt *stmt, int i, const ngx_str_t *text);
+void ngx_codat_sqlite_int(sqlite3_stmt *stmt, int i, int64_t value);
+void ngx_codat_sqlite_time(sqlite3_stmt *stmt, int i, int64_t value);
+void ngx_codat_sqlite_blob(sqlite3_stmt *stmt, int i, const u_char *p,
+    size_t len);
+
+/*
+ * Steps.  Returns NGX_OK (a row), NGX_DONE (no more, and the statement is
+ * reset), or NGX_ERROR (described, and reset).
+ */
+ngx_int_t ngx_codat_sqlite_step(ngx_codat_sqlite_t *db, sqlite3_stmt *stmt);
+
+/* Steps a statement that yields no rows.  Returns NGX_OK or NGX_ERROR. */
+ngx_int_t ngx_codat_sqlite_exec(ngx_codat_sqlite_t *db, sqlite3_stmt *stmt);
+
+/* Columns; texts and blobs are copied to the pool.  NGX_OK or NGX_ERROR. */
+ngx_int_t ngx_codat_sqlite_column(ngx_pool_t *pool, sqlite3_stmt *stmt, int i,
+    ngx_str_t *text);
+
+/* Describes an error of SQLite. */
+void ngx_codat_sqlite_error(ngx_codat_sqlite_t *db, const char *what);
+
+
+/* Closes the database; the next group opens it again. */
+void ngx_codat_sqlite_close_db(ngx_codat_sqlite_t *db);
+
+
+/* ngx_codat_sqlite_schema.c */
+
+/*
+ * Makes the tables of a new database, or brings those of an older version up
+ * to date.  Returns NGX_OK, or NGX_ERROR (described): also for a database
+ * that is newer, or somebody else's.
+ */
+ngx_int_t ngx_codat_sqlite_schema(ngx_codat_sqlite_t *db);
+
+/* The SQL of rows of a kind, made of its columns; a buffer of 2048 bytes. */
+void ngx_codat_sqlite_sql_get(ngx_codat_record_kind_e kind, u_char *buf);
+void ngx_codat_sqlite_sql_put(ngx_codat_record_kind_e kind, u_char *buf);
+void ngx_codat_sqlite_sql_load(ngx_codat_record_kind_e kind, u_char *buf);
+
+/* The parameters of "put" that are columns for people, from "i" on. */
+void ngx_codat_sqlite_bind_columns(sqlite3_stmt *stmt, int i,
+    const ngx_codat_record_t *record);
+
+
+/* What does each kind of unit; each returns what becomes its rc. */
+
+ngx_int_t ngx_codat_sqlite_receive(ngx_codat_sqlite_t *db,
+    ngx_codat_work_receive_t *receive);
+ngx_int_t ngx_codat_sqlite_done(ngx_codat_sqlite_t *db,
+    ngx_codat_work_done_t *done);
+ngx_int_t ngx_codat_sqlite_list(ngx_codat_sqlite_t *db,
+    ngx_codat_work_list_t *list);
+ngx_int_t ngx_codat_sqlite_stats(ngx_codat_sqlite_t *db,
+    ngx_codat_work_stats_t *stats);
+
+ngx_int_t ngx_codat_sqlite_enqueue(ngx_codat_sqlite_t *db, uint64_t event,
+    ngx_codat_work_delivery_t *delivery, int64_t now, int64_t lease,
+    uint64_t owner);
+ngx_int_t ngx_codat_sqlite_result(ngx_codat_sqlite_t *db,
+    ngx_codat_work_result_t *result);
+ngx_int_t ngx_codat_sqlite_claim(ngx_codat_sqlite_t *db,
+    ngx_codat_work_claim_t *claim);
+ngx_int_t ngx_codat_sqlite_release(ngx_codat_sqlite_t *db,
+    ngx_codat_work_release_t *release);
+ngx_int_t ngx_codat_sqlite_replay(ngx_codat_sqlite_t *db,
+    ngx_codat_work_replay_t *replay);
+ngx_int_t ngx_codat_sqlite_cancel(ngx_codat_sqlite_t *db,
+    ngx_codat_work_cancel_t *cancel);
+ngx_int_t ngx_codat_sqlite_prune(ngx_codat_sqlite_t *db,
+    ngx_codat_work_prune_t *prune);
+
+ngx_int_t ngx_codat_sqlite_rows(ngx_codat_sqlite_t *db,
+    ngx_codat_work_rows_t *rows);
+ngx_int_t ngx_codat_sqlite_forget(ngx_codat_sqlite_t *db,
+    ngx_codat_work_forget_t *forget);
+ngx_int_t ngx_codat_sqlite_load(ngx_codat_sqlite_t *db,
+    ngx_codat_work_load_t *load);
+
+/*
+ * Applies facts to rows, and lists in "rows", initialized here, those that
+ * are theirs then.  "merged", unless NULL, is what became of the first fact.
+ */
+ngx_int_t ngx_codat_sqlite_apply(ngx_codat_sqlite_t *db, ngx_pool_t *pool,
+    ngx_array_t *facts, uint64_t origin, ngx_uint_t read, ngx_array_t *rows,
+    ngx_uint_t *merged);
+
+/* Binds a filter, parameters 1 to 8, and a limit. */
+void ngx_codat_sqlite_filter(sqlite3_stmt *stmt,
+    const ngx_codat_work_filter_t *filter, ngx_uint_t limit);
+
+/* Reads the columns of EVENT_LIST.  NGX_OK or NGX_ERROR (memory). */
+ngx_int_t ngx_codat_sqlite_event(ngx_pool_t *pool, sqlite3_stmt *stmt,
+    ngx_codat_work_event_t *event);
+
+
+#endif /* _NGX_CODAT_SQLITE_H_INCLUDED_ */

@@ -1,0 +1,179 @@
+
+/*
+ * Copyright (C) the authors of the Codat module
+ *
+ * Ring 1.  The statements of the SQLite store: X(NAME, SQL).  Those on rows
+ * are made of their columns, see ngx_codat_sqlite_schema.c.
+ */
+
+
+X(BEGIN, "BEGIN IMMEDIATE")
+X(READ, "BEGIN")
+X(COMMIT, "COMMIT")
+
+X(VERSION_GET, "SELECT value FROM meta WHERE key = 'row_version'")
+X(VERSION_SET, "UPDATE meta SET value = ?1 WHERE key = 'row_version'")
+
+/* events */
+
+X(EVENT_FIND,
+  "SELECT id, state, succeeded, attempts, origin, lease, received,"
+  " body_digest FROM event WHERE dedupe = ?1")
+
+X(EVENT_FORGET, "UPDATE event SET dedupe = NULL WHERE id = ?1")
+
+X(EVENT_ADD,
+  "INSERT INTO event (dedupe, event_id, webhook_id, type, company,"
+  " connection, push_key, client, endpoint, received, generated, state,"
+  " attempts, succeeded, origin, lease, stale, reference, headers, host,"
+  " uri, body_digest, body)"
+  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 1, 0, ?13,"
+  " ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)")
+
+X(EVENT_AGAIN,
+  "UPDATE event SET state = ?2, attempts = attempts + 1, origin = ?3,"
+  " lease = ?4, stale = ?5, reference = ?6 WHERE id = ?1")
+
+X(EVENT_DONE,
+  "UPDATE event SET state = ?2, succeeded = succeeded | ?3, lease = 0"
+  " WHERE id = ?1")
+
+/* $state: any event, or those with a delivery in that state */
+
+#define NGX_CODAT_SQL_FILTER                                                  \
+  " (?1 = 0 OR e.id = ?1)"                                                    \
+  " AND (?2 IS NULL OR e.event_id = ?2 OR e.webhook_id = ?2)"                 \
+  " AND (?3 IS NULL OR e.type = ?3 COLLATE NOCASE)"                           \
+  " AND (?4 IS NULL OR e.company = ?4 COLLATE NOCASE)"                        \
+  " AND (?5 = 0 OR e.received >= ?5) AND (?6 = 0 OR e.received < ?6)"         \
+  " AND (?7 = 0 OR e.id < ?7)"                                                \
+  " AND (?8 IS NULL OR EXISTS (SELECT 1 FROM delivery d"                      \
+  " WHERE d.event = e.id AND d.state = ?8))"
+
+X(EVENT_LIST,
+  "SELECT e.id, event_id, webhook_id, type, company, connection, push_key,"
+  " client, endpoint, received, generated, stale, reference, body"
+  " FROM event e WHERE" NGX_CODAT_SQL_FILTER
+  " ORDER BY e.id DESC LIMIT ?9")
+
+X(EVENT_SELECT,
+  "SELECT e.id FROM event e WHERE" NGX_CODAT_SQL_FILTER
+  " ORDER BY e.id DESC LIMIT ?9")
+
+/* by the deliveries, of which few are not over, instead of all events */
+
+X(STATE_LIST,
+  "SELECT e.id, event_id, webhook_id, type, company, connection, push_key,"
+  " client, endpoint, received, generated, stale, reference, body"
+  " FROM event e WHERE e.id IN (SELECT d.event FROM delivery d"
+  " WHERE d.state = ?8 AND (?7 = 0 OR d.event < ?7)) AND"
+  NGX_CODAT_SQL_FILTER
+  " ORDER BY e.id DESC LIMIT ?9")
+
+X(STATE_SELECT,
+  "SELECT e.id FROM event e WHERE e.id IN (SELECT d.event FROM delivery d"
+  " WHERE d.state = ?8 AND (?7 = 0 OR d.event < ?7)) AND"
+  NGX_CODAT_SQL_FILTER
+  " ORDER BY e.id DESC LIMIT ?9")
+
+#undef NGX_CODAT_SQL_FILTER
+
+X(EVENT_GET,
+  "SELECT id, event_id, webhook_id, type, company, connection, push_key,"
+  " client, endpoint, received, generated, stale, reference, body, headers,"
+  " host, uri FROM event WHERE id = ?1")
+
+X(EVENT_COUNT, "SELECT count(*) FROM event")
+
+X(EVENT_PRUNE,
+  "DELETE FROM event WHERE id IN (SELECT e.id FROM event e"
+  " WHERE e.received < ?1 AND NOT EXISTS (SELECT 1 FROM delivery d"
+  " WHERE d.event = e.id AND d.state IN ('pending', 'blocked'))"
+  " ORDER BY e.received LIMIT ?2)")
+
+/* deliveries */
+
+X(DELIVERY_BEHIND,
+  "SELECT 1 FROM delivery WHERE route = ?1 AND order_key = ?2"
+  " AND state IN ('pending', 'blocked') AND order_key IS NOT NULL LIMIT 1")
+
+X(DELIVERY_RUNNING,
+  "SELECT count(*) FROM delivery WHERE route = ?1 AND state = 'pending'"
+  " AND owner <> 0 AND lease > ?2")
+
+X(DELIVERY_WAITING,
+  "SELECT 1 FROM delivery WHERE route = ?1 AND state = 'pending'"
+  " AND owner = 0 AND next_at <= ?2 LIMIT 1")
+
+X(DELIVERY_ADD,
+  "INSERT INTO delivery (event, route, nonce, order_key, state, attempts,"
+  " next_at, owner, lease) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8)")
+
+X(DELIVERY_GET,
+  "SELECT state, route, order_key, owner FROM delivery WHERE id = ?1")
+
+X(DELIVERY_RESULT,
+  "UPDATE delivery SET state = ?2, attempts = attempts + 1, next_at = ?3,"
+  " finished = ?4, last_status = ?5, last_error = ?6, owner = 0, lease = 0"
+  " WHERE id = ?1")
+
+X(DELIVERY_UNBLOCK,
+  "UPDATE delivery SET state = 'pending' WHERE id = ("
+  "SELECT id FROM delivery WHERE route = ?1 AND order_key = ?2"
+  " AND state IN ('pending', 'blocked') AND order_key IS NOT NULL"
+  " ORDER BY id LIMIT 1) AND state = 'blocked'")
+
+X(DELIVERY_EXPIRED,
+  "UPDATE delivery SET owner = 0, lease = 0 WHERE state = 'pending'"
+  " AND owner <> 0 AND route = ?1 AND lease <= ?2")
+
+X(DELIVERY_DUE,
+  "SELECT id, event, attempts, nonce, order_key, next_at FROM delivery"
+  " WHERE route = ?1 AND state = 'pending' AND owner = 0 AND next_at <= ?2"
+  " ORDER BY next_at, id LIMIT ?3")
+
+X(DELIVERY_NEXT,
+  "SELECT min(next_at) FROM delivery WHERE route = ?1"
+  " AND state = 'pending' AND owner = 0 AND next_at > ?2")
+
+X(DELIVERY_LEASE,
+  "UPDATE delivery SET owner = ?2, lease = ?3 WHERE id = ?1")
+
+X(DELIVERY_RELEASE,
+  "UPDATE delivery SET owner = 0, lease = 0 WHERE state = 'pending'"
+  " AND owner = ?1")
+
+X(DELIVERY_OF,
+  "SELECT id, route, nonce, state, attempts, next_at, finished, last_status,"
+  " last_error FROM delivery WHERE event = ?1 ORDER BY id")
+
+X(DELIVERY_LIVE,
+  "SELECT 1 FROM delivery WHERE event = ?1 AND route = ?2"
+  " AND state IN ('pending', 'blocked') LIMIT 1")
+
+X(DELIVERY_REVIVE,
+  "UPDATE delivery SET state = 'pending', nonce = ?3, attempts = 0,"
+  " next_at = ?4, finished = NULL WHERE id = (SELECT max(id) FROM delivery"
+  " WHERE event = ?1 AND route = ?2 AND state = 'dead')")
+
+X(DELIVERY_OPEN,
+  "SELECT id, route, order_key FROM delivery WHERE event = ?1"
+  " AND state IN ('pending', 'blocked')")
+
+X(DELIVERY_CANCEL,
+  "UPDATE delivery SET state = 'canceled', finished = ?2, owner = 0,"
+  " lease = 0 WHERE id = ?1")
+
+X(DELIVERY_COUNT, "SELECT state, count(*) FROM delivery GROUP BY state")
+
+X(DELIVERY_OLDEST,
+  "SELECT min(received) FROM event WHERE id = (SELECT min(event)"
+  " FROM delivery WHERE state IN ('pending', 'blocked'))")
+
+/* rows */
+
+X(PUSH_FORGET, "DELETE FROM push WHERE id = ?1")
+
+X(PUSH_PRUNE,
+  "DELETE FROM push WHERE id IN (SELECT id FROM push"
+  " WHERE updated < ?1 AND state > 1 ORDER BY version LIMIT ?2)")

@@ -1,0 +1,328 @@
+
+/*
+ * Copyright (C) the authors of the Codat module
+ *
+ * Ring 1.  The queue of a store, see ngx_codat_store.h.  All of it is of one
+ * process: while a group is under way in a thread, the next one collects.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#if (NGX_THREADS)
+#include <ngx_thread_pool.h>
+#endif
+
+#include "ngx_codat_store.h"
+
+
+/* events of tasks are no timers, and without one a worker may exit */
+#define NGX_CODAT_STORE_TICK  60000
+
+
+typedef struct {
+    ngx_codat_store_t                *store;
+    void                             *handle;
+    ngx_log_t                        *log;
+
+    ngx_codat_work_t                 *first;    /* that wait */
+    ngx_codat_work_t                **last;
+    ngx_uint_t                        units;
+    size_t                            bytes;
+
+    ngx_codat_work_t                 *group;    /* under way */
+    ngx_uint_t                        running;
+#if (NGX_THREADS)
+    ngx_thread_task_t                *task;
+#endif
+    ngx_event_t                       timer;
+    ngx_connection_t                  dummy;
+
+    time_t                            logged;
+    ngx_uint_t                        unlogged;
+    u_char                            error[NGX_CODAT_STORE_ERROR];
+} ngx_codat_store_worker_t;
+
+
+#if (NGX_THREADS)
+
+static void ngx_codat_store_next(ngx_codat_store_worker_t *worker);
+static void ngx_codat_store_group(ngx_codat_store_worker_t *worker);
+static void ngx_codat_store_thread(void *data, ngx_log_t *log);
+static void ngx_codat_store_handler(ngx_event_t *ev);
+static void ngx_codat_store_log(ngx_codat_store_worker_t *worker);
+static void ngx_codat_store_tick(ngx_event_t *ev);
+
+
+ngx_int_t
+ngx_codat_store_start(ngx_codat_store_t *store, ngx_cycle_t *cycle)
+{
+    ngx_thread_task_t         *task;
+    ngx_codat_store_worker_t  *worker;
+
+    static ngx_str_t  name = ngx_string("default");
+
+    store->pool = ngx_thread_pool_get(cycle, &name);
+
+    task = ngx_thread_task_alloc(cycle->pool,
+                                 sizeof(ngx_codat_store_worker_t));
+    if (task == NULL || store->pool == NULL) {
+        return NGX_ERROR;
+    }
+
+    worker = task->ctx;
+
+    ngx_memzero(worker, sizeof(ngx_codat_store_worker_t));
+
+    worker->store = store;
+    worker->log = cycle->log;
+    worker->last = &worker->first;
+    worker->task = task;
+
+    worker->handle = store->backend->create(store, cycle->log);
+    if (worker->handle == NULL) {
+        return NGX_ERROR;
+    }
+
+    task->handler = ngx_codat_store_thread;
+    task->event.handler = ngx_codat_store_handler;
+    task->event.data = worker;
+    task->event.log = cycle->log;
+
+    worker->dummy.fd = (ngx_socket_t) -1;
+    worker->timer.handler = ngx_codat_store_tick;
+    worker->timer.data = &worker->dummy;
+    worker->timer.log = cycle->log;
+
+    store->worker = worker;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_codat_store_submit(ngx_codat_store_t *store, ngx_codat_work_t *work)
+{
+    ngx_codat_store_worker_t  *worker;
+
+    worker = store->worker;
+
+    if (worker == NULL
+        || worker->units == NGX_CODAT_STORE_UNITS
+        || worker->bytes + work->bytes > NGX_CODAT_STORE_BYTES)
+    {
+        return NGX_BUSY;
+    }
+
+    work->next = NULL;
+    work->rc = NGX_ERROR;
+
+    *worker->last = work;
+    worker->last = &work->next;
+
+    worker->units++;
+    worker->bytes += work->bytes;
+
+    /*
+     * The others of this turn of the event loop are to come along: the task
+     * is posted when they have been read.
+     */
+
+    if (worker->group == NULL && !worker->task->event.posted) {
+        ngx_post_event(&worker->task->event, &ngx_posted_events);
+    }
+
+    return NGX_OK;
+}
+
+
+/* moves what waits to the group, as much as one may have */
+
+static void
+ngx_codat_store_group(ngx_codat_store_worker_t *worker)
+{
+    size_t              size;
+    ngx_uint_t          n;
+    ngx_codat_work_t  **next;
+
+    size = 0;
+    n = 0;
+
+    worker->group = worker->first;
+
+    for (next = &worker->first; *next; next = &(*next)->next) {
+
+        if (n == NGX_CODAT_STORE_GROUP
+            || (n && size + (*next)->bytes > NGX_CODAT_STORE_SIZE))
+        {
+            break;
+        }
+
+        n++;
+        size += (*next)->bytes;
+    }
+
+    worker->first = *next;
+    *next = NULL;
+
+    if (worker->first == NULL) {
+        worker->last = &worker->first;
+    }
+
+    worker->running = n;
+    worker->units -= n;
+    worker->bytes -= size;
+}
+
+
+static void
+ngx_codat_store_next(ngx_codat_store_worker_t *worker)
+{
+    if (worker->group || worker->first == NULL) {
+        return;
+    }
+
+    ngx_codat_store_group(worker);
+
+    worker->error[0] = '\0';
+
+    if (ngx_thread_task_post(worker->store->pool, worker->task) != NGX_OK) {
+
+        /* the units say so themselves: rc is NGX_ERROR until they are done */
+
+        ngx_cpystrn(worker->error, (u_char *) "the thread pool is full",
+                    NGX_CODAT_STORE_ERROR);
+
+        worker->task->event.complete = 1;
+        ngx_post_event(&worker->task->event, &ngx_posted_events);
+
+        return;
+    }
+
+    if (!worker->timer.timer_set) {
+        ngx_add_timer(&worker->timer, NGX_CODAT_STORE_TICK);
+    }
+}
+
+
+static void
+ngx_codat_store_thread(void *data, ngx_log_t *log)
+{
+    ngx_codat_store_worker_t *worker = data;
+
+    worker->store->backend->run(worker->handle, worker->group,
+                                worker->error);
+}
+
+
+/* the end of a group, and without one the begin of the next */
+
+static void
+ngx_codat_store_handler(ngx_event_t *ev)
+{
+    ngx_codat_work_t          *work, *next;
+    ngx_codat_store_worker_t  *worker;
+
+    worker = ev->data;
+
+    if (ev->complete) {
+        ev->complete = 0;
+
+        ngx_codat_store_log(worker);
+
+        next = worker->group;
+
+        worker->group = NULL;
+        worker->running = 0;
+
+        ngx_codat_store_next(worker);
+
+        while (next) {
+            work = next;
+            next = work->next;
+            work->done(work);
+        }
+    }
+
+    ngx_codat_store_next(worker);
+
+    if (worker->group == NULL && worker->timer.timer_set) {
+        ngx_del_timer(&worker->timer);
+    }
+}
+
+
+/* once a second: what goes wrong goes wrong for each unit */
+
+static void
+ngx_codat_store_log(ngx_codat_store_worker_t *worker)
+{
+    if (worker->error[0] == '\0') {
+        return;
+    }
+
+    if (worker->logged == ngx_time()) {
+        worker->unlogged++;
+        return;
+    }
+
+    worker->logged = ngx_time();
+
+    ngx_log_error(NGX_LOG_CRIT, worker->log, 0,
+                  "codat: store \"%V\" of zone \"%V\" failed: %s, "
+                  "%ui more times since this was said last",
+                  &worker->store->path, &worker->store->zone, worker->error,
+                  worker->unlogged);
+
+    worker->unlogged = 0;
+}
+
+
+static void
+ngx_codat_store_tick(ngx_event_t *ev)
+{
+    ngx_add_timer(ev, NGX_CODAT_STORE_TICK);
+}
+
+
+ngx_uint_t
+ngx_codat_store_waiting(ngx_codat_store_t *store)
+{
+    ngx_codat_store_worker_t  *worker;
+
+    worker = store->worker;
+
+    return worker ? worker->units + worker->running : 0;
+}
+
+
+void
+ngx_codat_store_stop(ngx_codat_store_t *store, ngx_log_t *log)
+{
+    ngx_codat_store_worker_t  *worker;
+
+    worker = store->worker;
+
+    if (worker == NULL) {
+        return;
+    }
+
+    worker->log = log;
+
+    /* a group that a thread was given has been done: pools end before */
+
+    while (worker->first) {
+        ngx_codat_store_group(worker);
+        worker->error[0] = '\0';
+        store->backend->run(worker->handle, worker->group, worker->error);
+        ngx_codat_store_log(worker);
+    }
+
+    store->backend->close(worker->handle);
+
+    store->worker = NULL;
+}
+
+#endif
