@@ -93,6 +93,8 @@ ngx_codat_sqlite_run(void *handle, ngx_codat_work_t *works, u_char *error)
 
     for (work = works; work; work = work->next) {
 
+        work->rc = NGX_ERROR;
+
         if (ngx_codat_sqlite_reads(work)) {
             reads = 1;
 

@@ -55,6 +55,7 @@ int ngx_codat_unit_recent(void);
 int ngx_codat_unit_record(void);
 int ngx_codat_unit_sign(void);
 int ngx_codat_unit_stats(void);
+int ngx_codat_unit_store(void);
 int ngx_codat_unit_time(void);
 int ngx_codat_unit_walk(void);
 int ngx_codat_unit_zone(void);

@@ -1,0 +1,1007 @@
+
+/*
+ * Copyright (C) the ngx_http_codat_module authors
+ *
+ * Units of work in an SQLite database: what is accepted, merged, claimed and
+ * recorded, also by several workers of several nginx at once.  Each test has
+ * a database of its own.
+ */
+
+
+#include "ngx_codat_unit_world.h"
+#include "ngx_codat_sqlite.h"
+
+
+#define SECOND    ((int64_t) 1000000)
+#define NOON      NGX_CODAT_WORLD_NOON
+
+
+typedef struct {
+    ngx_pool_t         *pool;
+    ngx_codat_store_t   store;
+    void               *workers[2];
+    u_char              path[NGX_MAX_PATH];
+    u_char              error[NGX_CODAT_STORE_ERROR];
+} store_t;
+
+
+static const char  *success =
+    "{'id':'%s','eventType':'invoices.write.successful'"
+    ",'generatedDate':'2024-08-08T11:00:00Z','payload':{'id':'%s'"
+    ",'referenceCompany':{'id':'co1','name':'Toft'},'connectionId':'dc1'"
+    ",'status':'Success','record':{'id':'r1'}}}";
+
+
+static void
+store_open(store_t *s)
+{
+    u_char  *p;
+
+    ngx_memzero(s, sizeof(store_t));
+
+    s->pool = ngx_codat_unit_pool();
+
+    p = ngx_snprintf(s->path, sizeof(s->path), "%s/codat-store-XXXXXX%Z",
+                     getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+    assert_non_null(mkdtemp((char *) s->path));
+    (void) ngx_sprintf(p - 1, "/db%Z");
+
+    s->store.backend = &ngx_codat_sqlite_backend;
+    s->store.path.data = s->path;
+    s->store.path.len = ngx_strlen(s->path);
+
+    s->workers[0] = s->store.backend->create(&s->store,
+                                             ngx_cycle->log);
+    s->workers[1] = s->store.backend->create(&s->store,
+                                             ngx_cycle->log);
+    assert_non_null(s->workers[0]);
+    assert_non_null(s->workers[1]);
+}
+
+
+static void
+store_close(store_t *s)
+{
+    u_char             sql[NGX_MAX_PATH + 64];
+    u_char            *p;
+    sqlite3           *db;
+    sqlite3_stmt      *stmt;
+
+    s->store.backend->close(s->workers[0]);
+    s->store.backend->close(s->workers[1]);
+
+    if (sqlite3_open_v2((char *) s->path, &db, SQLITE_OPEN_READWRITE, NULL)
+        == SQLITE_OK
+        && sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1, &stmt, NULL)
+           == SQLITE_OK)
+    {
+        assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+        assert_string_equal((char *) sqlite3_column_text(stmt, 0), "ok");
+        (void) sqlite3_finalize(stmt);
+    }
+
+    (void) sqlite3_close(db);
+
+    p = (u_char *) strrchr((char *) s->path, '/');
+    *p = '\0';
+
+    (void) ngx_sprintf(sql, "rm -rf '%s'%Z", s->path);
+    assert_int_equal(system((char *) sql), 0);
+
+    ngx_destroy_pool(s->pool);
+}
+
+
+/* runs units that lie in a list, as worker "n" */
+
+static void
+store_run(store_t *s, ngx_uint_t n, void *work)
+{
+    s->error[0] = '\0';
+
+    s->store.backend->run(s->workers[n], work, s->error);
+}
+
+
+static void
+store_ok(store_t *s, ngx_uint_t n, void *work)
+{
+    ngx_codat_work_t  *w;
+
+    store_run(s, n, work);
+
+    if (s->error[0]) {
+        fail_msg("%s", s->error);
+    }
+
+    for (w = work; w; w = w->next) {
+        assert_int_equal(w->rc, NGX_OK);
+    }
+}
+
+
+/* a webhook, "seconds" after noon; its id is that of the event */
+
+static ngx_codat_work_receive_t *
+store_event(store_t *s, const char *body, ngx_uint_t seconds)
+{
+    ngx_array_t                facts;
+    ngx_codat_event_t          event;
+    ngx_codat_work_receive_t  *work;
+
+    work = ngx_codat_work_create(NGX_CODAT_WORK_RECEIVE,
+                                 sizeof(ngx_codat_work_receive_t),
+                                 ngx_cycle->log);
+    assert_non_null(work);
+
+    ngx_codat_world_facts(s->pool, ngx_codat_world_json(s->pool, body),
+                          seconds, &event, &facts);
+
+    assert_int_equal(ngx_codat_work_facts(&work->work, &work->facts, &facts),
+                     NGX_OK);
+    assert_int_equal(ngx_codat_work_text(&work->work, &work->event.body,
+                                         &event.payload),
+                     NGX_OK);
+    assert_int_equal(ngx_codat_work_text(&work->work, &work->event.event_id,
+                                  &event.fields[NGX_CODAT_FIELD_ID]),
+                     NGX_OK);
+    assert_int_equal(ngx_codat_work_text(&work->work, &work->event.type,
+                                  &event.fields[NGX_CODAT_FIELD_EVENT_TYPE]),
+                     NGX_OK);
+    assert_int_equal(ngx_codat_work_text(&work->work, &work->event.company,
+                                  &event.fields[NGX_CODAT_FIELD_COMPANY_ID]),
+                     NGX_OK);
+
+    ngx_str_set(&work->event.endpoint, "a /hook");
+
+    work->event.known = 1;
+    work->event.received = NOON + (int64_t) seconds * SECOND;
+    work->event.generated = event.generated;
+    work->window = 3600 * SECOND;
+    work->lease = work->event.received + 20 * SECOND;
+    work->origin = 1;
+    work->owner = 11;
+
+    ngx_memcpy(work->event.dedupe, work->event.event_id.data,
+               ngx_min(work->event.event_id.len, NGX_CODAT_KEY_LEN));
+    (void) ngx_sprintf(work->event.digest, "%08xD",
+                       ngx_crc32_long(work->event.body.data,
+                                      work->event.body.len));
+
+    assert_int_equal(ngx_array_init(&work->deliveries, work->work.pool, 2,
+                                    sizeof(ngx_codat_work_delivery_t)),
+                     NGX_OK);
+
+    return work;
+}
+
+
+static ngx_codat_work_receive_t *
+store_push(store_t *s, const char *id, const char *key, ngx_uint_t seconds)
+{
+    char  body[1024];
+
+    (void) snprintf(body, sizeof(body), success, id, key);
+
+    return store_event(s, body, seconds);
+}
+
+
+static ngx_codat_work_delivery_t *
+store_to(ngx_codat_work_receive_t *work, const char *route, const char *order,
+    ngx_uint_t max)
+{
+    ngx_codat_work_delivery_t  *delivery;
+
+    delivery = ngx_array_push(&work->deliveries);
+    assert_non_null(delivery);
+
+    ngx_memzero(delivery, sizeof(ngx_codat_work_delivery_t));
+
+    delivery->route.data = (u_char *) route;
+    delivery->route.len = ngx_strlen(route);
+    delivery->order_key.data = (u_char *) order;
+    delivery->order_key.len = ngx_strlen(order);
+    delivery->max = max;
+
+    return delivery;
+}
+
+
+/* claims for a route as "owner" at that second, and says how many */
+
+static ngx_codat_work_claim_t *
+store_claim(store_t *s, const char *route, ngx_uint_t max, uint64_t owner,
+    ngx_uint_t seconds)
+{
+    ngx_codat_work_claim_t     *work;
+    ngx_codat_work_delivery_t  *delivery;
+
+    work = ngx_codat_work_create(NGX_CODAT_WORK_CLAIM,
+                                 sizeof(ngx_codat_work_claim_t),
+                                 ngx_cycle->log);
+    assert_non_null(work);
+
+    assert_int_equal(ngx_array_init(&work->routes, work->work.pool, 1,
+                                    sizeof(ngx_codat_work_delivery_t)),
+                     NGX_OK);
+    delivery = ngx_array_push(&work->routes);
+    ngx_memzero(delivery, sizeof(ngx_codat_work_delivery_t));
+    delivery->route.data = (u_char *) route;
+    delivery->route.len = ngx_strlen(route);
+    delivery->max = max;
+
+    work->now = NOON + (int64_t) seconds * SECOND;
+    work->lease = work->now + 20 * SECOND;
+    work->owner = owner;
+    work->limit = 64;
+    work->size = 1024 * 1024;
+
+    store_ok(s, owner & 1, work);
+
+    return work;
+}
+
+
+/* the same, but only how many there were */
+
+static ngx_uint_t
+store_claims(store_t *s, const char *route, ngx_uint_t max, uint64_t owner,
+    ngx_uint_t seconds)
+{
+    ngx_uint_t               n;
+    ngx_codat_work_claim_t  *work;
+
+    work = store_claim(s, route, max, owner, seconds);
+    n = work->claimed.nelts;
+    ngx_codat_work_free(&work->work);
+
+    return n;
+}
+
+
+static ngx_int_t
+store_result(store_t *s, uint64_t delivery, uint64_t owner,
+    ngx_codat_queued_e state, ngx_uint_t seconds, ngx_uint_t again)
+{
+    ngx_int_t                 rc;
+    ngx_codat_work_result_t  *work;
+
+    work = ngx_codat_work_create(NGX_CODAT_WORK_RESULT,
+                                 sizeof(ngx_codat_work_result_t),
+                                 ngx_cycle->log);
+    assert_non_null(work);
+
+    work->delivery = delivery;
+    work->owner = owner;
+    work->state = state;
+    work->status = (state == NGX_CODAT_QUEUED_DELIVERED) ? 200 : 500;
+    work->now = NOON + (int64_t) seconds * SECOND;
+    work->next = NOON + (int64_t) again * SECOND;
+
+    if (state != NGX_CODAT_QUEUED_DELIVERED) {
+        ngx_str_set(&work->error, "answered with status 500");
+    }
+
+    store_run(s, 0, work);
+    assert_string_equal((char *) s->error, "");
+
+    rc = work->work.rc;
+    ngx_codat_work_free(&work->work);
+
+    return rc;
+}
+
+
+static ngx_codat_work_list_t *
+store_list(store_t *s, ngx_codat_queued_e state, const char *type,
+    ngx_uint_t limit, uint64_t before)
+{
+    ngx_codat_work_list_t  *work;
+
+    work = ngx_codat_work_create(NGX_CODAT_WORK_LIST,
+                                 sizeof(ngx_codat_work_list_t),
+                                 ngx_cycle->log);
+    assert_non_null(work);
+
+    work->filter.state = state;
+    work->filter.type.data = (u_char *) type;
+    work->filter.type.len = ngx_strlen(type);
+    work->filter.before = before;
+    work->limit = limit;
+    work->size = 1024 * 1024;
+
+    store_ok(s, 0, work);
+
+    return work;
+}
+
+
+static ngx_codat_work_row_t *
+store_row(ngx_array_t *rows, ngx_codat_record_kind_e kind)
+{
+    ngx_uint_t             i;
+    ngx_codat_work_row_t  *row;
+
+    row = rows->elts;
+
+    for (i = 0; i < rows->nelts; i++) {
+        if (row[i].record.kind == kind) {
+            return &row[i];
+        }
+    }
+
+    fail_msg("no row of kind %d", kind);
+
+    return NULL;
+}
+
+
+#define assert_text(s, text)                                                  \
+    assert_int_equal((s).len, sizeof(text) - 1);                              \
+    assert_memory_equal((s).data, text, sizeof(text) - 1)
+
+
+/* --- events ------------------------------------------------------------- */
+
+static void
+store_accepts_once(void **state)
+{
+    store_t                    s;
+    ngx_codat_work_receive_t  *work;
+
+    store_open(&s);
+
+    work = store_push(&s, "e1", "k1", 0);
+    (void) store_to(work, "all", "", 8);
+    store_ok(&s, 0, work);
+    assert_int_equal(work->outcome, NGX_OK);
+    assert_int_equal(work->attempt, 1);
+    assert_int_not_equal(work->event.id, 0);
+    ngx_codat_work_free(&work->work);
+
+    /* by another worker, of another nginx too */
+
+    work = store_push(&s, "e1", "k1", 1);
+    work->origin = 2;
+    (void) store_to(work, "all", "", 8);
+    store_ok(&s, 1, work);
+    assert_int_equal(work->outcome, NGX_DONE);
+    assert_int_equal(work->changed, 0);
+    assert_int_equal(work->rows.nelts, 0);
+    ngx_codat_work_free(&work->work);
+
+    /* another body under the same id is a duplicate too */
+
+    work = store_push(&s, "e1", "k2", 2);
+    (void) store_to(work, "all", "", 8);
+    store_ok(&s, 0, work);
+    assert_int_equal(work->outcome, NGX_DONE);
+    assert_int_equal(work->changed, 1);
+    ngx_codat_work_free(&work->work);
+
+    assert_int_equal(store_claims(&s, "all", 8, 12, 30), 1);
+
+    /* the window is over */
+
+    work = store_push(&s, "e1", "k1", 3600);
+    (void) store_to(work, "all", "", 8);
+    store_ok(&s, 0, work);
+    assert_int_equal(work->outcome, NGX_OK);
+    ngx_codat_work_free(&work->work);
+
+    /* ids that nobody gave are no duplicates */
+
+    work = store_push(&s, "e1", "k1", 3601);
+    work->event.known = 0;
+    work->accept = 1;
+    store_ok(&s, 0, work);
+    assert_int_equal(work->outcome, NGX_OK);
+    ngx_codat_work_free(&work->work);
+
+    store_close(&s);
+}
+
+
+static void
+store_runs_again(void **state)
+{
+    store_t                    s;
+    ngx_codat_work_done_t     *done;
+    ngx_codat_work_receive_t  *work;
+    uint64_t                   id;
+
+    store_open(&s);
+
+    work = store_push(&s, "e1", "k1", 0);
+    store_ok(&s, 0, work);
+    assert_int_equal(work->outcome, NGX_OK);
+    id = work->event.id;
+    ngx_codat_work_free(&work->work);
+
+    /* another nginx leaves it alone as long as the lease says so */
+
+    work = store_push(&s, "e1", "k1", 10);
+    work->origin = 2;
+    store_ok(&s, 1, work);
+    assert_int_equal(work->outcome, NGX_BUSY);
+    ngx_codat_work_free(&work->work);
+
+    /* one forward of two */
+
+    done = ngx_codat_work_create(NGX_CODAT_WORK_DONE,
+                                 sizeof(ngx_codat_work_done_t),
+                                 ngx_cycle->log);
+    done->event = id;
+    done->succeeded = 2;
+    store_ok(&s, 0, done);
+    ngx_codat_work_free(&done->work);
+
+    work = store_push(&s, "e1", "k1", 11);
+    work->origin = 2;
+    store_ok(&s, 1, work);
+    assert_int_equal(work->outcome, NGX_OK);
+    assert_int_equal(work->succeeded, 2);
+    assert_int_equal(work->attempt, 2);
+    assert_int_equal(work->event.id, id);
+    ngx_codat_work_free(&work->work);
+
+    /* the worker died; its own nginx knows */
+
+    work = store_push(&s, "e1", "k1", 12);
+    work->origin = 2;
+    store_ok(&s, 0, work);
+    assert_int_equal(work->outcome, NGX_OK);
+    assert_int_equal(work->attempt, 3);
+    ngx_codat_work_free(&work->work);
+
+    /* and another one after the lease */
+
+    work = store_push(&s, "e1", "k1", 40);
+    store_ok(&s, 0, work);
+    assert_int_equal(work->outcome, NGX_OK);
+    assert_int_equal(work->attempt, 4);
+    ngx_codat_work_free(&work->work);
+
+    done = ngx_codat_work_create(NGX_CODAT_WORK_DONE,
+                                 sizeof(ngx_codat_work_done_t),
+                                 ngx_cycle->log);
+    done->event = id;
+    done->succeeded = 1;
+    done->accepted = 1;
+    store_ok(&s, 0, done);
+    ngx_codat_work_free(&done->work);
+
+    work = store_push(&s, "e1", "k1", 41);
+    store_ok(&s, 0, work);
+    assert_int_equal(work->outcome, NGX_DONE);
+    ngx_codat_work_free(&work->work);
+
+    store_close(&s);
+}
+
+
+/* --- rows --------------------------------------------------------------- */
+
+static void
+store_merges_rows(void **state)
+{
+    store_t                    s;
+    uint64_t                   version;
+    ngx_array_t                facts;
+    ngx_codat_event_t          event;
+    ngx_codat_work_row_t      *row;
+    ngx_codat_work_rows_t     *rows;
+    ngx_codat_work_load_t     *load;
+    ngx_codat_work_receive_t  *work;
+
+    store_open(&s);
+
+    work = store_push(&s, "e1", "k1", 0);
+    work->accept = 1;
+    store_ok(&s, 0, work);
+    row = store_row(&work->rows, NGX_CODAT_RECORD_PUSH);
+    assert_int_equal(row->record.state, NGX_CODAT_PUSH_SUCCESS);
+    assert_int_equal(row->status, 1);
+    version = row->version;
+    (void) store_row(&work->rows, NGX_CODAT_RECORD_COMPANY);
+    ngx_codat_work_free(&work->work);
+
+    /* a reference that comes later, through another worker */
+
+    rows = ngx_codat_work_create(NGX_CODAT_WORK_ROWS,
+                                 sizeof(ngx_codat_work_rows_t),
+                                 ngx_cycle->log);
+    ngx_codat_world_facts(s.pool, ngx_codat_world_json(s.pool,
+        "{'id':'x','eventType':'invoices.write.pending','payload':"
+        "{'id':'k1','status':'Pending'}}"), 1, &event, &facts);
+    facts.nelts = 1;
+    ((ngx_codat_record_t *) facts.elts)->flags = NGX_CODAT_MERGE_BY_HAND;
+    ngx_str_set(&((ngx_codat_record_t *) facts.elts)
+                    ->texts[NGX_CODAT_TEXT_REFERENCE], "expense-17");
+    assert_int_equal(ngx_codat_work_facts(&rows->work, &rows->facts, &facts),
+                     NGX_OK);
+    rows->origin = 2;
+    store_ok(&s, 1, rows);
+    row = store_row(&rows->rows, NGX_CODAT_RECORD_PUSH);
+    assert_int_equal(row->record.state, NGX_CODAT_PUSH_SUCCESS);
+    assert_true(row->version > version);
+    assert_text(row->record.texts[NGX_CODAT_TEXT_REFERENCE], "expense-17");
+    assert_text(row->record.texts[NGX_CODAT_TEXT_RECORD], "r1");
+    version = row->version;
+    ngx_codat_work_free(&rows->work);
+
+    /* an event that says nothing new: no new version, the reference known */
+
+    work = store_push(&s, "e2", "k1", 0);
+    work->accept = 1;
+    store_ok(&s, 0, work);
+    assert_text(work->event.reference, "expense-17");
+    row = store_row(&work->rows, NGX_CODAT_RECORD_PUSH);
+    assert_int_equal(row->version, version);
+    ngx_codat_work_free(&work->work);
+
+    /* what the other one has written */
+
+    load = ngx_codat_work_create(NGX_CODAT_WORK_LOAD,
+                                 sizeof(ngx_codat_work_load_t),
+                                 ngx_cycle->log);
+    load->kind = NGX_CODAT_RECORD_PUSH;
+    load->origin = 1;
+    load->foreign = 1;
+    load->limit = 10;
+    store_ok(&s, 0, load);
+    assert_int_equal(load->rows.nelts, 1);
+    assert_int_equal(load->last, version);
+    assert_int_equal(load->more, 0);
+    row = load->rows.elts;
+    assert_text(row->record.texts[NGX_CODAT_TEXT_ID], "k1");
+    assert_text(row->record.texts[NGX_CODAT_TEXT_COMPANY], "co1");
+    ngx_codat_work_free(&load->work);
+
+    store_close(&s);
+}
+
+
+/* --- deliveries --------------------------------------------------------- */
+
+static void
+store_bounds_deliveries(void **state)
+{
+    store_t                     s;
+    char                        id[16];
+    ngx_uint_t                  i, claimed;
+    ngx_codat_work_receive_t   *work;
+    ngx_codat_work_delivery_t  *to;
+    uint64_t                    first;
+
+    store_open(&s);
+
+    claimed = 0;
+    first = 0;
+
+    for (i = 0; i < 5; i++) {
+        (void) snprintf(id, sizeof(id), "e%d", (int) i);
+        work = store_push(&s, id, id, 0);
+        to = store_to(work, "all", "", 2);
+        store_ok(&s, i & 1, work);
+        claimed += to->claimed;
+        first = first ? first : to->id;
+        ngx_codat_work_free(&work->work);
+    }
+
+    assert_int_equal(claimed, 2);
+    assert_int_equal(store_claims(&s, "all", 2, 12, 1), 0);
+    assert_int_equal(store_claims(&s, "none", 2, 12, 1), 0);
+
+    /* one is over: one more may run */
+
+    assert_int_equal(store_result(&s, first, 11, NGX_CODAT_QUEUED_DELIVERED,
+                                  2, 0),
+                     NGX_OK);
+    assert_int_equal(store_claims(&s, "all", 2, 12, 2), 1);
+    assert_int_equal(store_claims(&s, "all", 2, 12, 2), 0);
+
+    /* the worker has died: its leases end, at 20 and 22 */
+
+    assert_int_equal(store_claims(&s, "all", 2, 14, 21), 1);
+    assert_int_equal(store_claims(&s, "all", 2, 14, 23), 1);
+
+    /* the former owner still says what it knows, if that is a success */
+
+    assert_int_equal(store_result(&s, first + 1, 11,
+                                  NGX_CODAT_QUEUED_PENDING, 24, 25),
+                     NGX_DECLINED);
+    assert_int_equal(store_result(&s, first + 1, 11,
+                                  NGX_CODAT_QUEUED_DELIVERED, 24, 0),
+                     NGX_OK);
+    assert_int_equal(store_result(&s, first + 1, 14,
+                                  NGX_CODAT_QUEUED_DEAD, 24, 0),
+                     NGX_DECLINED);
+
+    store_close(&s);
+}
+
+
+static void
+store_keeps_order(void **state)
+{
+    store_t                     s;
+    ngx_codat_work_claim_t     *claim;
+    ngx_codat_work_receive_t   *work;
+    ngx_codat_work_claimed_t   *claimed;
+    uint64_t                    a1, a2, b1;
+
+    store_open(&s);
+
+    work = store_push(&s, "e1", "k1", 0);
+    (void) store_to(work, "all", "a", 8);
+    store_ok(&s, 0, work);
+    a1 = ((ngx_codat_work_delivery_t *) work->deliveries.elts)->id;
+    assert_int_equal(((ngx_codat_work_delivery_t *)
+                          work->deliveries.elts)->claimed, 1);
+    ngx_codat_work_free(&work->work);
+
+    work = store_push(&s, "e2", "k2", 0);
+    (void) store_to(work, "all", "a", 8);
+    store_ok(&s, 1, work);
+    a2 = ((ngx_codat_work_delivery_t *) work->deliveries.elts)->id;
+    assert_int_equal(((ngx_codat_work_delivery_t *)
+                          work->deliveries.elts)->claimed, 0);
+    ngx_codat_work_free(&work->work);
+
+    work = store_push(&s, "e3", "k3", 0);
+    (void) store_to(work, "all", "b", 8);
+    store_ok(&s, 1, work);
+    b1 = ((ngx_codat_work_delivery_t *) work->deliveries.elts)->id;
+    assert_int_equal(((ngx_codat_work_delivery_t *)
+                          work->deliveries.elts)->claimed, 1);
+    ngx_codat_work_free(&work->work);
+
+    assert_int_equal(store_claims(&s, "all", 8, 12, 1), 0);
+
+    /* it is tried again later, and what is behind it waits */
+
+    assert_int_equal(store_result(&s, a1, 11, NGX_CODAT_QUEUED_PENDING, 2,
+                                  10),
+                     NGX_OK);
+    claim = store_claim(&s, "all", 8, 12, 3);
+    assert_int_equal(claim->claimed.nelts, 0);
+    assert_int_equal(claim->next, NOON + 10 * SECOND);
+    ngx_codat_work_free(&claim->work);
+
+    claim = store_claim(&s, "all", 8, 12, 10);
+    assert_int_equal(claim->claimed.nelts, 1);
+    claimed = claim->claimed.elts;
+    assert_int_equal(claimed[0].delivery.id, a1);
+    assert_int_equal(claimed[0].delivery.attempt, 2);
+    assert_text(claimed[0].event.event_id, "e1");
+    assert_text(claimed[0].event.endpoint, "a /hook");
+    ngx_codat_work_free(&claim->work);
+
+    assert_int_equal(store_result(&s, a1, 12, NGX_CODAT_QUEUED_DEAD, 11, 0),
+                     NGX_OK);
+    claim = store_claim(&s, "all", 8, 12, 12);
+    assert_int_equal(claim->claimed.nelts, 1);
+    claimed = claim->claimed.elts;
+    assert_int_equal(claimed[0].delivery.id, a2);
+    ngx_codat_work_free(&claim->work);
+
+    assert_int_equal(store_result(&s, b1, 11, NGX_CODAT_QUEUED_DELIVERED, 12,
+                                  0),
+                     NGX_OK);
+
+    store_close(&s);
+}
+
+
+static void
+store_lists_and_replays(void **state)
+{
+    store_t                     s;
+    char                        id[16];
+    uint64_t                    event, before;
+    ngx_uint_t                  i, n;
+    ngx_codat_work_list_t      *list;
+    ngx_codat_work_cancel_t    *cancel;
+    ngx_codat_work_replay_t    *replay;
+    ngx_codat_work_receive_t   *work;
+    ngx_codat_work_entry_t     *entries;
+    ngx_codat_work_listed_t    *listed;
+    ngx_codat_work_replayed_t  *replayed;
+
+    store_open(&s);
+
+    event = 0;
+
+    for (i = 0; i < 25; i++) {
+        (void) snprintf(id, sizeof(id), "e%d", (int) i);
+        work = store_push(&s, id, id, i);
+        (void) store_to(work, "all", "", 100);
+        store_ok(&s, 0, work);
+
+        if (i % 5 == 0) {
+            event = work->event.id;
+            assert_int_equal(store_result(&s,
+                 ((ngx_codat_work_delivery_t *) work->deliveries.elts)->id,
+                 11, NGX_CODAT_QUEUED_DEAD, i, 0), NGX_OK);
+        }
+
+        ngx_codat_work_free(&work->work);
+    }
+
+    /* pages, newest first */
+
+    for (n = 0, before = 0; /* void */ ; /* void */) {
+        list = store_list(&s, NGX_CODAT_QUEUED_ANY,
+                          "INVOICES.write.successful", 10, before);
+        entries = list->entries.elts;
+
+        for (i = 0; i < list->entries.nelts; i++, n++) {
+            assert_true(before == 0 || entries[i].event.id < before);
+            before = entries[i].event.id;
+        }
+
+        if (!list->more) {
+            ngx_codat_work_free(&list->work);
+            break;
+        }
+
+        ngx_codat_work_free(&list->work);
+    }
+
+    assert_int_equal(n, 25);
+
+    list = store_list(&s, NGX_CODAT_QUEUED_ANY, "no.such.type", 10, 0);
+    assert_int_equal(list->entries.nelts, 0);
+    ngx_codat_work_free(&list->work);
+
+    list = store_list(&s, NGX_CODAT_QUEUED_DEAD, "", 3, 0);
+    assert_int_equal(list->entries.nelts, 3);
+    assert_int_equal(list->more, 1);
+    entries = list->entries.elts;
+    assert_text(entries[0].event.event_id, "e20");
+    assert_int_equal(entries[0].deliveries.nelts, 1);
+    listed = entries[0].deliveries.elts;
+    assert_int_equal(listed->state, NGX_CODAT_QUEUED_DEAD);
+    assert_int_equal(listed->status, 500);
+    assert_text(listed->error, "answered with status 500");
+    ngx_codat_work_free(&list->work);
+
+    /* a dead one lives again, and only once; a new route is a new delivery */
+
+    for (i = 0; i < 2; i++) {
+        replay = ngx_codat_work_create(NGX_CODAT_WORK_REPLAY,
+                                       sizeof(ngx_codat_work_replay_t),
+                                       ngx_cycle->log);
+        assert_int_equal(ngx_array_init(&replay->replayed,
+                                        replay->work.pool, 2,
+                                        sizeof(ngx_codat_work_replayed_t)),
+                         NGX_OK);
+
+        for (n = 0; n < 2; n++) {
+            replayed = ngx_array_push(&replay->replayed);
+            ngx_memzero(replayed, sizeof(ngx_codat_work_replayed_t));
+            replayed->event = event;
+            replayed->delivery.max = 8;
+            ngx_str_set(&replayed->delivery.nonce, "again");
+
+            if (n) {
+                ngx_str_set(&replayed->delivery.route, "other");
+
+            } else {
+                ngx_str_set(&replayed->delivery.route, "all");
+            }
+        }
+
+        replay->now = NOON + 60 * SECOND;
+        store_ok(&s, 0, replay);
+        assert_int_equal(replay->count, i ? 0 : 2);
+        ngx_codat_work_free(&replay->work);
+    }
+
+    list = store_list(&s, NGX_CODAT_QUEUED_DEAD, "", 10, 0);
+    assert_int_equal(list->entries.nelts, 4);
+    ngx_codat_work_free(&list->work);
+
+    list = store_list(&s, NGX_CODAT_QUEUED_PENDING, "", 100, 0);
+    assert_int_equal(list->entries.nelts, 21);
+    ngx_codat_work_free(&list->work);
+
+    cancel = ngx_codat_work_create(NGX_CODAT_WORK_CANCEL,
+                                   sizeof(ngx_codat_work_cancel_t),
+                                   ngx_cycle->log);
+    cancel->filter.id = event;
+    cancel->limit = 10;
+    cancel->now = NOON + 61 * SECOND;
+    store_ok(&s, 0, cancel);
+    assert_int_equal(cancel->count, 2);
+    ngx_codat_work_free(&cancel->work);
+
+    assert_int_equal(store_claims(&s, "other", 8, 12, 62), 0);
+
+    store_close(&s);
+}
+
+
+static void
+store_prunes(void **state)
+{
+    store_t                    s;
+    char                       id[16];
+    ngx_uint_t                 i;
+    ngx_codat_work_list_t     *list;
+    ngx_codat_work_prune_t    *prune;
+    ngx_codat_work_receive_t  *work;
+
+    store_open(&s);
+
+    for (i = 0; i < 6; i++) {
+        (void) snprintf(id, sizeof(id), "e%d", (int) i);
+        work = store_push(&s, id, id, i);
+
+        if (i == 1) {
+            (void) store_to(work, "all", "", 8);
+
+        } else {
+            work->accept = 1;
+        }
+
+        store_ok(&s, 0, work);
+        ngx_codat_work_free(&work->work);
+    }
+
+    prune = ngx_codat_work_create(NGX_CODAT_WORK_PRUNE,
+                                  sizeof(ngx_codat_work_prune_t),
+                                  ngx_cycle->log);
+    prune->before = NOON + 4 * SECOND;
+    prune->limit = 100;
+    store_ok(&s, 0, prune);
+    ngx_codat_work_free(&prune->work);
+
+    /* e1 has yet to be delivered */
+
+    list = store_list(&s, NGX_CODAT_QUEUED_ANY, "", 10, 0);
+    assert_int_equal(list->entries.nelts, 3);
+    ngx_codat_work_free(&list->work);
+
+    store_close(&s);
+}
+
+
+/* --- groups and files --------------------------------------------------- */
+
+static void
+store_isolates_failures(void **state)
+{
+    store_t                    s;
+    ngx_codat_work_t          *bad;
+    ngx_codat_work_list_t     *list;
+    ngx_codat_work_receive_t  *a, *b;
+
+    store_open(&s);
+
+    a = store_push(&s, "e1", "k1", 0);
+    a->accept = 1;
+    b = store_push(&s, "e2", "k2", 0);
+    b->accept = 1;
+
+    bad = ngx_codat_work_create(NGX_CODAT_WORK_OPS, sizeof(ngx_codat_work_t),
+                                ngx_cycle->log);
+
+    a->work.next = bad;
+    bad->next = &b->work;
+
+    store_run(&s, 0, a);
+
+    assert_int_equal(a->work.rc, NGX_OK);
+    assert_int_equal(bad->rc, NGX_ERROR);
+    assert_int_equal(b->work.rc, NGX_OK);
+    assert_string_equal((char *) s.error, "unknown unit of work");
+
+    ngx_codat_work_free(bad);
+    ngx_codat_work_free(&a->work);
+    ngx_codat_work_free(&b->work);
+
+    list = store_list(&s, NGX_CODAT_QUEUED_ANY, "", 10, 0);
+    assert_int_equal(list->entries.nelts, 2);
+    ngx_codat_work_free(&list->work);
+
+    store_close(&s);
+}
+
+
+static void
+store_refuses(const char *sql, const char *error)
+{
+    store_t                    s;
+    sqlite3                   *db;
+    ngx_codat_work_receive_t  *work;
+
+    store_open(&s);
+
+    assert_int_equal(sqlite3_open((char *) s.path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+
+    work = store_push(&s, "e1", "k1", 0);
+    work->accept = 1;
+    store_run(&s, 0, work);
+    assert_int_equal(work->work.rc, NGX_ERROR);
+    assert_non_null(strstr((char *) s.error, error));
+    ngx_codat_work_free(&work->work);
+
+    store_close(&s);
+}
+
+
+static void
+store_refuses_strangers(void **state)
+{
+    store_refuses("CREATE TABLE t (a)", "of another program");
+    store_refuses("PRAGMA application_id = 7", "of another program");
+}
+
+
+static void
+store_refuses_the_future(void **state)
+{
+    store_refuses("PRAGMA application_id = 1128546644;"
+                  "PRAGMA user_version = 99", "a newer version");
+}
+
+
+static void
+store_survives_damage(void **state)
+{
+    int                        fd;
+    store_t                    s;
+    ngx_codat_work_receive_t  *work;
+
+    store_open(&s);
+
+    fd = open((char *) s.path, O_RDWR|O_CREAT, 0600);
+    assert_int_equal(write(fd, "this is no database, but long enough for "
+                           "the header of one, which has a hundred bytes "
+                           "of its own: .......................", 120), 120);
+    (void) close(fd);
+
+    work = store_push(&s, "e1", "k1", 0);
+    work->accept = 1;
+    store_run(&s, 0, work);
+    assert_int_equal(work->work.rc, NGX_ERROR);
+    assert_non_null(strstr((char *) s.error, "not a database"));
+    ngx_codat_work_free(&work->work);
+
+    /* somebody puts a good one in its place */
+
+    assert_int_equal(unlink((char *) s.path), 0);
+
+    work = store_push(&s, "e1", "k1", 0);
+    work->accept = 1;
+    store_ok(&s, 0, work);
+    ngx_codat_work_free(&work->work);
+
+    store_close(&s);
+}
+
+
+int
+ngx_codat_unit_store(void)
+{
+    const struct CMUnitTest  tests[] = {
+        cmocka_unit_test(store_accepts_once),
+        cmocka_unit_test(store_runs_again),
+        cmocka_unit_test(store_merges_rows),
+        cmocka_unit_test(store_bounds_deliveries),
+        cmocka_unit_test(store_keeps_order),
+        cmocka_unit_test(store_lists_and_replays),
+        cmocka_unit_test(store_prunes),
+        cmocka_unit_test(store_isolates_failures),
+        cmocka_unit_test(store_refuses_strangers),
+        cmocka_unit_test(store_refuses_the_future),
+        cmocka_unit_test(store_survives_damage),
+    };
+
+    return cmocka_run_group_tests_name("store", tests, NULL, NULL);
+}
