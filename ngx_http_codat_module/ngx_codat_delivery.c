@@ -123,6 +123,23 @@ ngx_codat_delivery_take_locked(ngx_codat_zone_t *zone, ngx_codat_row_t *row,
 }
 
 
+ngx_int_t
+ngx_codat_delivery_claim(ngx_codat_zone_t *zone,
+    ngx_codat_delivery_t *delivery)
+{
+    ngx_int_t  rc;
+
+    ngx_codat_zone_lock(zone);
+
+    rc = ngx_codat_delivery_claim_locked(zone, delivery, 0,
+                                         (uint32_t) ngx_time());
+
+    ngx_codat_zone_unlock(zone);
+
+    return rc;
+}
+
+
 void
 ngx_codat_delivery_release(ngx_codat_zone_t *zone,
     ngx_codat_delivery_t *delivery, ngx_uint_t accepted)

@@ -46,6 +46,10 @@ typedef struct {
 ngx_int_t ngx_codat_delivery_claim_locked(ngx_codat_zone_t *zone,
     ngx_codat_delivery_t *delivery, ngx_uint_t done, uint32_t now);
 
+/* The same, without "done" and with the lock taken and released. */
+ngx_int_t ngx_codat_delivery_claim(ngx_codat_zone_t *zone,
+    ngx_codat_delivery_t *delivery);
+
 /*
  * Records "succeeded" and gives a claim back: accepted, so that copies are
  * duplicates from now on, or not, so that a copy is worked on again.  A

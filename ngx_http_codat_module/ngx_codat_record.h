@@ -87,6 +87,7 @@ typedef enum {
     NGX_CODAT_TIME_LIMITED,         /* until when */
     NGX_CODAT_TIME_ERROR,           /* event time, of a push's error */
     NGX_CODAT_TIME_CONFIRMED,       /* Codat's API said so of the status */
+    NGX_CODAT_TIME_VERSION,         /* no time: that of a row of a store */
     NGX_CODAT_TIMES
 } ngx_codat_time_e;
 

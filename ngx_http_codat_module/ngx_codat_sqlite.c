@@ -380,12 +380,73 @@ failed:
 }
 
 
+/* the files stay when the last connection is closed, see above */
+
+ngx_int_t
+ngx_codat_sqlite_files(ngx_codat_store_t *store, uid_t user, gid_t group,
+    u_char *error)
+{
+    u_char              path[NGX_MAX_PATH];
+    ngx_int_t           rc;
+    ngx_uint_t          i;
+    struct stat         st;
+    ngx_codat_sqlite_t  db;
+
+    static const char  *suffixes[] = { "", "-wal", "-shm", "-lock" };
+
+    if (stat((char *) store->path.data, &st) == -1 || st.st_size == 0) {
+
+        ngx_memzero(&db, sizeof(ngx_codat_sqlite_t));
+
+        db.store = store;
+        db.lock = -1;
+
+        rc = ngx_codat_sqlite_open(&db);
+
+        ngx_codat_sqlite_close_db(&db);
+
+        if (db.lock != -1) {
+            (void) close(db.lock);
+        }
+
+        if (rc != NGX_OK) {
+            (void) ngx_cpystrn(error, (u_char *) db.error,
+                               NGX_CODAT_STORE_ERROR);
+            return NGX_ERROR;
+        }
+    }
+
+    for (i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+
+        (void) ngx_slprintf(path, path + sizeof(path), "%V%s%Z",
+                            &store->path, suffixes[i]);
+
+        if (stat((char *) path, &st) == -1 || st.st_uid == user) {
+            continue;
+        }
+
+        if (chown((char *) path, user, group) == -1) {
+            (void) ngx_slprintf(error, error + NGX_CODAT_STORE_ERROR,
+                                "chown(\"%s\") failed (%d)%Z", path, errno);
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_codat_sqlite_setup(ngx_codat_sqlite_t *db)
 {
+    int                      persist;
     u_char                   sql[2048];
     ngx_codat_record_kind_e  kind;
 
+    persist = 1;
+
+    (void) sqlite3_file_control(db->db, "main", SQLITE_FCNTL_PERSIST_WAL,
+                                &persist);
     (void) sqlite3_extended_result_codes(db->db, 1);
     (void) sqlite3_busy_timeout(db->db, NGX_CODAT_SQLITE_BUSY);
 

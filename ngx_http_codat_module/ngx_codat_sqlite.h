@@ -51,6 +51,15 @@ extern const ngx_codat_store_backend_t  ngx_codat_sqlite_backend;
 
 
 /*
+ * In the master, before there are workers: makes the files of a store that
+ * are not there, and gives all of them to the user of the workers, so that
+ * the folder need not be writable for them.  Returns NGX_OK or NGX_ERROR,
+ * described in "error" (NGX_CODAT_STORE_ERROR bytes).
+ */
+ngx_int_t ngx_codat_sqlite_files(ngx_codat_store_t *store, uid_t user,
+    gid_t group, u_char *error);
+
+/*
  * A statement, prepared once, without bindings.  Returns NULL on an error,
  * which db->error describes.
  */

@@ -193,7 +193,11 @@ ngx_codat_sqlite_known(ngx_codat_sqlite_t *db,
     }
 
     receive->event.id = (uint64_t) id;
-    receive->succeeded = (uint64_t) sqlite3_column_int64(stmt, 2);
+
+    if (sqlite3_column_int64(stmt, 8) == (int64_t) receive->routes) {
+        receive->succeeded = (uint64_t) sqlite3_column_int64(stmt, 2);
+    }
+
     receive->attempt = (ngx_uint_t) sqlite3_column_int64(stmt, 3) + 1;
 
     return NGX_OK;
@@ -249,6 +253,7 @@ ngx_codat_sqlite_add(ngx_codat_sqlite_t *db,
     ngx_codat_sqlite_blob(stmt, 20, event->digest,
                           NGX_CODAT_WORK_DIGEST_LEN);
     ngx_codat_sqlite_blob(stmt, 21, event->body.data, event->body.len);
+    ngx_codat_sqlite_int(stmt, 22, receive->routes);
 
     if (ngx_codat_sqlite_exec(db, stmt) != NGX_OK) {
         return NGX_ERROR;
@@ -279,6 +284,7 @@ ngx_codat_sqlite_again(ngx_codat_sqlite_t *db,
     ngx_codat_sqlite_int(stmt, 5, receive->event.stale);
     ngx_codat_sqlite_blob(stmt, 6, receive->event.reference.data,
                           receive->event.reference.len);
+    ngx_codat_sqlite_int(stmt, 7, receive->routes);
 
     return ngx_codat_sqlite_exec(db, stmt);
 }

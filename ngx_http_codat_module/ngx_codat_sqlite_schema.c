@@ -67,7 +67,7 @@ static const char  *ngx_codat_sqlite_versions[NGX_CODAT_SQLITE_SCHEMA] = {
         "state TEXT NOT NULL"
             " CHECK (state IN ('running', 'failed', 'accepted')),"
         "attempts INTEGER NOT NULL,"
-        "succeeded INTEGER NOT NULL,"
+        "succeeded INTEGER NOT NULL, routes INTEGER NOT NULL,"
         "origin INTEGER, lease INTEGER,"
         "stale INTEGER NOT NULL, reference BLOB,"
         "headers TEXT, host TEXT, uri TEXT,"

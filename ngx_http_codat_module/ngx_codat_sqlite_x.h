@@ -18,21 +18,23 @@ X(VERSION_SET, "UPDATE meta SET value = ?1 WHERE key = 'row_version'")
 
 X(EVENT_FIND,
   "SELECT id, state, succeeded, attempts, origin, lease, received,"
-  " body_digest FROM event WHERE dedupe = ?1")
+  " body_digest, routes FROM event WHERE dedupe = ?1")
 
 X(EVENT_FORGET, "UPDATE event SET dedupe = NULL WHERE id = ?1")
 
 X(EVENT_ADD,
   "INSERT INTO event (dedupe, event_id, webhook_id, type, company,"
   " connection, push_key, client, endpoint, received, generated, state,"
-  " attempts, succeeded, origin, lease, stale, reference, headers, host,"
-  " uri, body_digest, body)"
-  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 1, 0, ?13,"
-  " ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)")
+  " attempts, succeeded, routes, origin, lease, stale, reference, headers,"
+  " host, uri, body_digest, body)"
+  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 1, 0, ?22,"
+  " ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)")
 
 X(EVENT_AGAIN,
   "UPDATE event SET state = ?2, attempts = attempts + 1, origin = ?3,"
-  " lease = ?4, stale = ?5, reference = ?6 WHERE id = ?1")
+  " lease = ?4, stale = ?5, reference = ?6, routes = ?7,"
+  " succeeded = CASE WHEN routes = ?7 THEN succeeded ELSE 0 END"
+  " WHERE id = ?1")
 
 X(EVENT_DONE,
   "UPDATE event SET state = ?2, succeeded = succeeded | ?3, lease = 0"

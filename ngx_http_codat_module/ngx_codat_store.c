@@ -109,9 +109,17 @@ ngx_codat_store_submit(ngx_codat_store_t *store, ngx_codat_work_t *work)
 
     worker = store->worker;
 
-    if (worker == NULL
-        || worker->units == NGX_CODAT_STORE_UNITS
-        || worker->bytes + work->bytes > NGX_CODAT_STORE_BYTES)
+    if (worker == NULL) {
+        return NGX_BUSY;
+    }
+
+    /* what is the end of something is never too much */
+
+    if ((worker->units >= NGX_CODAT_STORE_UNITS
+         || worker->bytes + work->bytes > NGX_CODAT_STORE_BYTES)
+        && work->op != NGX_CODAT_WORK_DONE
+        && work->op != NGX_CODAT_WORK_RESULT
+        && work->op != NGX_CODAT_WORK_RELEASE)
     {
         return NGX_BUSY;
     }

@@ -67,6 +67,11 @@ static uint32_t ngx_codat_table_group_of(ngx_codat_zone_t *zone,
     ngx_codat_copy_t *copy);
 static void ngx_codat_table_link_locked(ngx_codat_zone_t *zone,
     ngx_codat_row_t *row, uint32_t group, uint32_t now);
+static ngx_int_t ngx_codat_table_put_locked(ngx_codat_zone_t *zone,
+    ngx_codat_row_t *row, ngx_codat_table_fact_t *fact, uint64_t version,
+    ngx_codat_table_ctx_t *ctx, ngx_codat_copy_t *copy);
+static ngx_int_t ngx_codat_table_reference(ngx_codat_zone_t *zone,
+    const ngx_codat_record_t *push, uint32_t *link);
 static ngx_codat_record_kind_e ngx_codat_table_record_kind(
     ngx_uint_t kind);
 static void ngx_codat_table_done(ngx_codat_zone_t *zone,
@@ -609,11 +614,9 @@ ngx_codat_table_register(ngx_codat_zone_t *zone, ngx_codat_record_t *push,
 {
     uint32_t                 link;
     ngx_int_t                rc;
-    ngx_str_t               *reference;
     ngx_codat_row_t         *row;
     ngx_codat_table_ctx_t    ctx;
     ngx_codat_table_fact_t   fact;
-    u_char                   key[NGX_CODAT_ZONE_KEY_LEN];
 
     ngx_memzero(&ctx, sizeof(ngx_codat_table_ctx_t));
 
@@ -634,16 +637,8 @@ ngx_codat_table_register(ngx_codat_zone_t *zone, ngx_codat_record_t *push,
         return rc;
     }
 
-    link = 0;
-    reference = &push->texts[NGX_CODAT_TEXT_REFERENCE];
-
-    if (reference->len) {
-
-        if (ngx_codat_digest(zone, reference, 1, key) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        link = ngx_codat_cell_hash(zone->sh, NGX_CODAT_ROW_LINK, key);
+    if (ngx_codat_table_reference(zone, push, &link) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     ngx_codat_zone_lock(zone);
@@ -762,6 +757,122 @@ ngx_codat_table_overdue(ngx_codat_zone_t *zone, time_t age, ngx_uint_t rate,
     ngx_codat_zone_unlock(zone);
 
     ngx_codat_table_unpack(copy);
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_codat_table_put(ngx_codat_zone_t *zone, ngx_codat_record_t *record,
+    uint64_t version)
+{
+    uint32_t                 link;
+    ngx_int_t                rc;
+    ngx_codat_row_t         *row;
+    ngx_codat_copy_t         copy;
+    ngx_codat_table_ctx_t    ctx;
+    ngx_codat_table_fact_t   fact;
+
+    ngx_memzero(&ctx, sizeof(ngx_codat_table_ctx_t));
+
+    ctx.now = (uint32_t) ngx_time();
+
+    rc = ngx_codat_table_fact(zone, record, &fact);
+
+    if (fact.skip || rc == NGX_ERROR) {
+        return rc == NGX_ERROR ? NGX_ERROR : NGX_DECLINED;
+    }
+
+    if (ngx_codat_table_reference(zone, record, &link) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ngx_codat_zone_lock(zone);
+
+    row = ngx_codat_table_find_locked(zone, fact.kind, fact.key, ctx.now);
+
+    ngx_codat_evict_old_locked(zone, row, ctx.now);
+
+    rc = ngx_codat_table_put_locked(zone, row, &fact, version, &ctx, &copy);
+
+    if (rc == NGX_OK && link) {
+        row = ngx_codat_cell_find_locked(zone->sh, NGX_CODAT_ROW_PUSH,
+                                         fact.key);
+        if (row) {
+            ngx_codat_table_link_locked(zone, row, link, ctx.now);
+        }
+    }
+
+    ngx_codat_zone_unlock(zone);
+
+    ngx_codat_table_done(zone, &ctx);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_codat_table_put_locked(ngx_codat_zone_t *zone, ngx_codat_row_t *row,
+    ngx_codat_table_fact_t *fact, uint64_t version,
+    ngx_codat_table_ctx_t *ctx, ngx_codat_copy_t *copy)
+{
+    ngx_uint_t  changed;
+
+    changed = 1;
+
+    if (row) {
+        ngx_codat_table_copy_locked(zone, row, copy);
+        ngx_codat_table_unpack(copy);
+
+        if ((uint64_t) copy->record.times[NGX_CODAT_TIME_VERSION] >= version)
+        {
+            return NGX_DECLINED;
+        }
+
+        changed = (copy->record.state != fact->said->state);
+    }
+
+    copy->record = *fact->said;
+    copy->record.times[NGX_CODAT_TIME_VERSION] = (int64_t) version;
+
+    if (ngx_codat_table_write_locked(zone, row, fact, copy, ctx) != NGX_OK) {
+        ctx->unstored |= (ngx_uint_t) 1 << fact->kind;
+        return NGX_DECLINED;
+    }
+
+    if (changed
+        && ngx_codat_wake_note_locked(zone->sh->wake, fact->kind, fact->key,
+                                      ctx->now))
+    {
+        ctx->wake = 1;
+    }
+
+    return NGX_OK;
+}
+
+
+/* where the reference of a push leads from; 0: it has none */
+
+static ngx_int_t
+ngx_codat_table_reference(ngx_codat_zone_t *zone,
+    const ngx_codat_record_t *push, uint32_t *link)
+{
+    const ngx_str_t  *reference;
+    u_char            key[NGX_CODAT_ZONE_KEY_LEN];
+
+    *link = 0;
+
+    reference = &push->texts[NGX_CODAT_TEXT_REFERENCE];
+
+    if (push->kind != NGX_CODAT_RECORD_PUSH || reference->len == 0) {
+        return NGX_OK;
+    }
+
+    if (ngx_codat_digest(zone, reference, 1, key) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    *link = ngx_codat_cell_hash(zone->sh, NGX_CODAT_ROW_LINK, key);
 
     return NGX_OK;
 }

@@ -87,6 +87,14 @@ ngx_int_t ngx_codat_table_register(ngx_codat_zone_t *zone,
 ngx_int_t ngx_codat_table_overdue(ngx_codat_zone_t *zone, time_t age,
     ngx_uint_t rate, ngx_codat_copy_t *copy);
 
+/*
+ * Puts a row as a store has it, unless the one here is newer, and wakes
+ * whoever waits for it.  Returns NGX_OK, NGX_DECLINED (older, or no room), or
+ * NGX_ERROR (OpenSSL).
+ */
+ngx_int_t ngx_codat_table_put(ngx_codat_zone_t *zone,
+    ngx_codat_record_t *record, uint64_t version);
+
 /* Forgets a push.  Returns NGX_OK, or NGX_DECLINED if it was not known. */
 ngx_int_t ngx_codat_table_forget(ngx_codat_zone_t *zone, const u_char *key);
 

@@ -130,6 +130,7 @@ typedef struct {
  */
 typedef struct {
     ngx_codat_work_t           work;
+    void                      *ctx;         /* of whoever waits, or NULL */
     ngx_codat_work_event_t     event;
     ngx_array_t                facts;       /* ngx_codat_record_t */
     ngx_array_t                deliveries;  /* ngx_codat_work_delivery_t */
@@ -137,6 +138,7 @@ typedef struct {
     int64_t                    lease;       /* until when */
     uint64_t                   origin;      /* the nginx */
     uint64_t                   owner;       /* the worker */
+    uint32_t                   routes;      /* tells lists of forwards apart */
 
     ngx_int_t                  outcome;     /* from here on: out */
     uint64_t                   succeeded;   /* forwards, of earlier copies */

@@ -17,6 +17,7 @@
 
 #include "ngx_codat_recent.h"
 #include "ngx_codat_stats.h"
+#include "ngx_codat_store.h"
 #include "ngx_codat_wake.h"
 
 
@@ -180,6 +181,7 @@ typedef struct {
     ngx_shm_zone_t             *shm_zone;
     time_t                      dedupe; /* seconds, 0: off */
     time_t                      retain; /* seconds */
+    ngx_codat_store_t          *store;  /* or NULL */
     ngx_codat_wakeup_t         *wakeup; /* of this process */
     uint32_t                    ahead;  /* cells this process has touched */
     uint64_t                    recent_ahead;   /* the same of events */

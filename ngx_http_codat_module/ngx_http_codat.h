@@ -20,6 +20,7 @@
 #include "ngx_codat_event.h"
 #include "ngx_codat_sign.h"
 #include "ngx_codat_table.h"
+#include "ngx_codat_work.h"
 #include "ngx_codat_zone.h"
 
 
@@ -40,6 +41,12 @@
 #define NGX_HTTP_CODAT_AUTHORIZATION  (NGX_HTTP_CODAT_BASIC                   \
                                        |NGX_HTTP_CODAT_BEARER                 \
                                        |NGX_HTTP_CODAT_HEADER)
+
+/* of a codat_forward in the queue: what goes one at a time */
+
+#define NGX_HTTP_CODAT_ORDER_NONE     0
+#define NGX_HTTP_CODAT_ORDER_COMPANY  1
+#define NGX_HTTP_CODAT_ORDER_PUSH     2
 
 #define NGX_HTTP_CODAT_SATISFY_ALL    0
 #define NGX_HTTP_CODAT_SATISFY_ANY    1
@@ -94,6 +101,9 @@ typedef struct {
     ngx_http_codat_format_t      *format;
     ngx_http_complex_value_t     *condition;
     uint32_t                      id;       /* in the counters */
+    ngx_str_t                     route;    /* its name in the store */
+    ngx_uint_t                    max;      /* deliveries at a time */
+    ngx_uint_t                    order;
     ngx_uint_t                    optional; /* unsigned  optional:1; */
 } ngx_http_codat_forward_t;
 
@@ -110,6 +120,7 @@ typedef struct {
 
 
 typedef struct ngx_http_codat_lookup_s  ngx_http_codat_lookup_t;
+typedef struct ngx_http_codat_queue_s  ngx_http_codat_queue_t;
 
 
 typedef struct {
@@ -119,6 +130,7 @@ typedef struct {
     ngx_array_t                   lookups;   /* ngx_http_codat_lookup_t * */
     ngx_array_t                   reconciles;
                                       /* ngx_http_codat_reconcile_conf_t * */
+    ngx_array_t                   queues;    /* ngx_http_codat_queue_t * */
     ngx_uint_t                    used;      /* unsigned  used:1; */
 } ngx_http_codat_main_conf_t;
 
@@ -173,6 +185,9 @@ typedef struct {
 
     ngx_array_t                  *forwards;  /* ngx_http_codat_forward_t */
     ngx_msec_t                    forward_timeout;
+    ngx_array_t                  *retry;     /* ngx_msec_t */
+    ngx_str_t                     endpoint;  /* its name in the store */
+    ngx_uint_t                    delivery;  /* see below */
 
     time_t                        wait;      /* seconds, 0: none */
 
@@ -186,6 +201,11 @@ typedef struct {
     ngx_uint_t                    line;
     ngx_uint_t                    clash;     /* unsigned  clash:1; */
 } ngx_http_codat_loc_conf_t;
+
+
+#define NGX_HTTP_CODAT_DELIVERY_UNSET   0
+#define NGX_HTTP_CODAT_DELIVERY_SYNC    1
+#define NGX_HTTP_CODAT_DELIVERY_QUEUED  2
 
 
 typedef struct ngx_http_codat_forwarding_s  ngx_http_codat_forwarding_t;
@@ -207,11 +227,14 @@ typedef struct {
 
     ngx_codat_event_t             event;     /* once "parsed" */
     ngx_str_t                     key;       /* of idempotency */
+    u_char                        identity[NGX_CODAT_KEY_LEN]; /* stored */
     int64_t                       received;  /* usec */
 
     ngx_codat_zone_t             *zone;
     ngx_codat_delivery_t          delivery;
     ngx_http_codat_forwarding_t  *forwarding;
+    ngx_codat_work_receive_t     *work;      /* under way in the store */
+    uint64_t                      stored;    /* id of the event there */
     ngx_str_t                     result;    /* $codat_result */
     ngx_str_t                     retry_after; /* the application's */
     ngx_int_t                     rc;        /* of the answer, once sent */
@@ -221,6 +244,7 @@ typedef struct {
     ngx_http_codat_track_t       *track;     /* alone: no webhook */
 
     unsigned                      gone:1;    /* the client is, over HTTP/2 */
+    unsigned                      identified:1; /* has an identity */
     unsigned                      scanned:1;
     unsigned                      parsed:1;
     unsigned                      answered:1;

@@ -24,8 +24,6 @@ static ngx_int_t ngx_http_codat_child_headers(ngx_http_request_t *r,
     ngx_http_codat_child_t *child, ngx_http_headers_in_t *headers);
 static ngx_int_t ngx_http_codat_child_raw_headers(ngx_http_request_t *r,
     ngx_http_headers_in_t *headers);
-static ngx_uint_t ngx_http_codat_child_passes(ngx_http_request_t *r,
-    ngx_table_elt_t *h);
 static ngx_table_elt_t *ngx_http_codat_child_header(ngx_http_request_t *r,
     ngx_http_headers_in_t *headers, const ngx_http_codat_name_t *name,
     ngx_str_t *value);
@@ -428,7 +426,7 @@ ngx_http_codat_child_raw_headers(ngx_http_request_t *r,
 }
 
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_codat_child_passes(ngx_http_request_t *r, ngx_table_elt_t *h)
 {
     ngx_uint_t                    i;

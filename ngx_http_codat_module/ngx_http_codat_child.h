@@ -30,6 +30,7 @@ struct ngx_http_codat_child_s {
     ngx_http_codat_forward_t       *forward;
     ngx_http_codat_rendered_t      *rendered;
     ngx_http_codat_child_ended_pt   ended;
+    void                           *data;       /* of "ended" */
     uint64_t                        bit;        /* in "succeeded" */
 
     ngx_str_t                       uri;
@@ -63,6 +64,10 @@ ngx_int_t ngx_http_codat_child_prepare(ngx_http_request_t *r,
  */
 ngx_int_t ngx_http_codat_child_start(ngx_http_request_t *r,
     ngx_http_codat_child_t *child);
+
+/* Whether format=raw passes a header of the webhook on. */
+ngx_uint_t ngx_http_codat_child_passes(ngx_http_request_t *r,
+    ngx_table_elt_t *h);
 
 /* Whether a request is, or is part of, a forward. */
 ngx_uint_t ngx_http_codat_child_is(ngx_http_request_t *r);

@@ -9,6 +9,8 @@
 #include "ngx_http_codat_conf_forward.h"
 #include "ngx_http_codat_conf_status.h"
 #include "ngx_http_codat_conf_track.h"
+#include "ngx_http_codat_conf_store.h"
+#include "ngx_http_codat_deliver.h"
 #include "ngx_http_codat_webhook.h"
 
 
@@ -56,6 +58,9 @@ ngx_http_codat_create_main_conf(ngx_conf_t *cf)
            != NGX_OK
         || ngx_array_init(&cdmcf->reconciles, cf->pool, 1,
                           sizeof(ngx_http_codat_reconcile_conf_t *))
+           != NGX_OK
+        || ngx_array_init(&cdmcf->queues, cf->pool, 4,
+                          sizeof(ngx_http_codat_queue_t *))
            != NGX_OK)
     {
         return NULL;
@@ -120,6 +125,10 @@ ngx_http_codat_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->clients = prev->clients;
     }
 
+    if (conf->retry == NULL) {
+        conf->retry = prev->retry;
+    }
+
     ngx_conf_merge_uint_value(conf->satisfy, prev->satisfy,
                               NGX_HTTP_CODAT_SATISFY_ALL);
     ngx_conf_merge_sec_value(conf->tolerance, prev->tolerance, 300);
@@ -144,6 +153,7 @@ ngx_http_codat_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         conf->routes = prev->routes;
         conf->location = prev->location;
         conf->forwards = prev->forwards;
+        conf->delivery = prev->delivery;
         conf->file = prev->file;
         conf->line = prev->line;
         conf->clash = (clcf->handler != NULL);
@@ -241,13 +251,9 @@ ngx_http_codat_check_endpoint(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
-    if (cdlcf->forwards == NULL) {
-        return NGX_CONF_OK;
-    }
+    forwards = cdlcf->forwards ? cdlcf->forwards->elts : NULL;
 
-    forwards = cdlcf->forwards->elts;
-
-    for (i = 0; i < cdlcf->forwards->nelts; i++) {
+    for (i = 0; forwards && i < cdlcf->forwards->nelts; i++) {
 
         if (ngx_http_codat_conf_check_forward(cf, cdlcf, &forwards[i])
             != NGX_OK)
@@ -256,7 +262,7 @@ ngx_http_codat_check_endpoint(ngx_conf_t *cf,
         }
     }
 
-    return NGX_CONF_OK;
+    return ngx_http_codat_conf_store_endpoint(cf, cdlcf);
 }
 
 
@@ -270,11 +276,47 @@ ngx_http_codat_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_memzero(&args, sizeof(ngx_http_codat_zone_args_t));
 
     if (ngx_http_codat_zone_args(cf, &args) != NGX_CONF_OK) {
+    arg = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        rc = ngx_http_codat_take(cf, &arg[i], "zone=", &args.zone);
+
+        if (rc == NGX_DECLINED) {
+            rc = ngx_http_codat_take(cf, &arg[i], "store=", &args.store);
+        }
+
+        if (rc == NGX_DECLINED) {
+            rc = ngx_http_codat_take(cf, &arg[i], "dedupe=", &args.dedupe);
+        }
+
+        if (rc == NGX_DECLINED) {
+            rc = ngx_http_codat_take(cf, &arg[i], "retain=", &args.retain);
+        }
+
+        if (rc == NGX_DECLINED) {
+            return ngx_http_codat_invalid(cf, &arg[i], "zone=NAME:SIZE, "
+                                          "store=, dedupe= and retain= are "
+                                          "allowed");
+        }
+
+        if (rc != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (ngx_http_codat_zone_size(cf, &args.zone, &args.size) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
 
     zone = ngx_pcalloc(cf->pool, sizeof(ngx_codat_zone_t));
     if (zone == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_codat_conf_store(cf, zone, &args.zone, &args.store)
+        != NGX_CONF_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
@@ -564,8 +606,9 @@ ngx_http_codat_webhook(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
 
         if (rc == NGX_DECLINED) {
-            return ngx_http_codat_invalid(cf, &arg[i], "zone=NAME and "
-                                          "delivery=sync are allowed");
+            return ngx_http_codat_invalid(cf, &arg[i], "zone=NAME, "
+                                          "delivery=sync and "
+                                          "delivery=queued are allowed");
         }
 
         if (rc != NGX_OK) {
@@ -581,12 +624,12 @@ ngx_http_codat_webhook(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     if (delivery.len && ngx_strcmp(delivery.data, "queued") == 0) {
-        return ngx_http_codat_invalid(cf, &delivery, "delivery=queued needs "
-                                      "a zone with a store, and this version "
-                                      "has none");
-    }
+        cdlcf->delivery = NGX_HTTP_CODAT_DELIVERY_QUEUED;
 
-    if (delivery.len && ngx_strcmp(delivery.data, "sync") != 0) {
+    } else if (delivery.len && ngx_strcmp(delivery.data, "sync") == 0) {
+        cdlcf->delivery = NGX_HTTP_CODAT_DELIVERY_SYNC;
+
+    } else if (delivery.len) {
         return ngx_http_codat_invalid(cf, &delivery, "delivery=sync or "
                                       "delivery=queued is expected");
     }

@@ -7,6 +7,7 @@
 #include "ngx_http_codat.h"
 #include "ngx_http_codat_conf.h"
 #include "ngx_http_codat_conf_forward.h"
+#include "ngx_http_codat_conf_store.h"
 #include "ngx_http_codat_count.h"
 #include "ngx_http_codat_format.h"
 #include "ngx_codat_pattern.h"
@@ -216,6 +217,12 @@ ngx_http_codat_forward_option(ngx_conf_t *cf,
         return rc == NGX_OK ? NGX_CONF_OK : NGX_CONF_ERROR;
     }
 
+    rc = ngx_http_codat_conf_store_forward(cf, forward, arg);
+
+    if (rc != NGX_DECLINED) {
+        return rc == NGX_OK ? NGX_CONF_OK : NGX_CONF_ERROR;
+    }
+
     ngx_str_null(&condition);
 
     if (forward->condition) {
@@ -225,8 +232,9 @@ ngx_http_codat_forward_option(ngx_conf_t *cf,
     rc = ngx_http_codat_take(cf, arg, "if=", &condition);
 
     if (rc == NGX_DECLINED) {
-        return ngx_http_codat_invalid(cf, arg, "format=NAME, if=CONDITION and "
-                                      "optional are allowed");
+        return ngx_http_codat_invalid(cf, arg, "format=NAME, if=CONDITION, "
+                                      "optional, max=NUMBER and "
+                                      "order=company|push are allowed");
     }
 
     if (rc != NGX_OK

@@ -218,6 +218,77 @@ ngx_http_codat_forward_start(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx)
 }
 
 
+ngx_uint_t
+ngx_http_codat_forward_count(ngx_http_codat_ctx_t *ctx)
+{
+    return ctx->forwarding ? ctx->forwarding->n : 0;
+}
+
+
+ngx_http_codat_forward_t *
+ngx_http_codat_forward_nth(ngx_http_codat_ctx_t *ctx, ngx_uint_t i)
+{
+    return ctx->forwarding->children[i].forward;
+}
+
+
+ngx_http_codat_child_t *
+ngx_http_codat_forward_single(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx, ngx_http_codat_forward_t *forward,
+    ngx_http_codat_child_ended_pt ended, void *data)
+{
+    ngx_http_codat_child_t       *child;
+    ngx_http_codat_forwarding_t  *set;
+
+    set = ngx_pcalloc(r->pool, sizeof(ngx_http_codat_forwarding_t));
+    child = ngx_pcalloc(r->pool, sizeof(ngx_http_codat_child_t));
+
+    if (set == NULL || child == NULL) {
+        return NULL;
+    }
+
+    set->children = child;
+    set->n = 1;
+
+    ctx->forwarding = set;
+
+    child->ctx = ctx;
+    child->ended = ended;
+    child->data = data;
+    child->forward = forward;
+    child->bit = 1;
+
+    if (ngx_http_codat_forward_render(r, child) != NGX_OK
+        || ngx_http_codat_child_prepare(r, child) != NGX_OK
+        || ngx_http_codat_child_start(r, child) != NGX_OK)
+    {
+        ngx_http_codat_count_forward(ctx->zone, forward,
+                                     NGX_HTTP_CODAT_OUTCOME_UNSENT);
+        return NULL;
+    }
+
+    child->started = ngx_current_msec;
+    child->running = 1;
+
+    return child;
+}
+
+
+void
+ngx_http_codat_forward_counted(ngx_http_request_t *sr,
+    ngx_http_codat_child_t *child)
+{
+    ngx_codat_zone_t  *zone;
+
+    zone = child->ctx->zone;
+
+    ngx_http_codat_count_time(zone, child->forward, child->started);
+    ngx_http_codat_count_forward(zone, child->forward,
+                         ngx_http_codat_count_outcome(sr, child->status,
+                                                      child->succeeded));
+}
+
+
 /* a format is rendered once, however many forwards use it */
 
 static ngx_int_t

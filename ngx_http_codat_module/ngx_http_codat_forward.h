@@ -29,6 +29,25 @@ typedef enum {
 ngx_int_t ngx_http_codat_forward_select(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx, ngx_uint_t *n);
 
+/* How many are selected, and one of them. */
+ngx_uint_t ngx_http_codat_forward_count(ngx_http_codat_ctx_t *ctx);
+ngx_http_codat_forward_t *ngx_http_codat_forward_nth(
+    ngx_http_codat_ctx_t *ctx, ngx_uint_t i);
+
+/*
+ * Starts one forward by itself.  "ended" is called once when it is over, with
+ * "data" in the child, and counts it by ngx_http_codat_forward_counted().
+ * Returns NULL if it can't be started.
+ */
+struct ngx_http_codat_child_s *ngx_http_codat_forward_single(
+    ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
+    ngx_http_codat_forward_t *forward,
+    void (*ended)(ngx_http_request_t *sr,
+                  struct ngx_http_codat_child_s *child),
+    void *data);
+void ngx_http_codat_forward_counted(ngx_http_request_t *sr,
+    struct ngx_http_codat_child_s *child);
+
 /*
  * Starts those selected that did not succeed before.  Returns NGX_AGAIN when
  * there is something to wait for, and then wakes the request by its write

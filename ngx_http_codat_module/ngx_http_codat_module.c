@@ -13,6 +13,8 @@
 #include "ngx_http_codat_conf_forward.h"
 #include "ngx_http_codat_conf_status.h"
 #include "ngx_http_codat_conf_track.h"
+#include "ngx_http_codat_conf_store.h"
+#include "ngx_http_codat_deliver.h"
 #include "ngx_http_codat_filter.h"
 #include "ngx_http_codat_format.h"
 #include "ngx_http_codat_lookup.h"
@@ -27,6 +29,7 @@
 static ngx_int_t ngx_http_codat_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_codat_postconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_codat_init_module(ngx_cycle_t *cycle);
+static ngx_int_t ngx_http_codat_init_process(ngx_cycle_t *cycle);
 
 
 static ngx_conf_enum_t  ngx_http_codat_satisfy[] = {
@@ -124,6 +127,13 @@ static ngx_command_t  ngx_http_codat_commands[] = {
       offsetof(ngx_http_codat_loc_conf_t, log_level),
       &ngx_http_codat_log_levels },
 
+    { ngx_string("codat_retry"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_codat_retry,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("codat_status"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_codat_status,
@@ -190,10 +200,10 @@ ngx_module_t  ngx_http_codat_module = {
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
     ngx_http_codat_init_module,            /* init module */
-    ngx_http_codat_reconcile_init,         /* init process */
+    ngx_http_codat_init_process,           /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
-    NULL,                                  /* exit process */
+    ngx_http_codat_deliver_exit,           /* exit process */
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
@@ -247,5 +257,20 @@ ngx_http_codat_postconfiguration(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_codat_init_module(ngx_cycle_t *cycle)
 {
-    return ngx_http_codat_variables_init(cycle);
+    if (ngx_http_codat_variables_init(cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_codat_conf_store_files(cycle);
+}
+
+
+static ngx_int_t
+ngx_http_codat_init_process(ngx_cycle_t *cycle)
+{
+    if (ngx_http_codat_reconcile_init(cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_codat_deliver_init(cycle);
 }

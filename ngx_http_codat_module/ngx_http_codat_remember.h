@@ -24,5 +24,17 @@
 ngx_int_t ngx_http_codat_remember(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx);
 
+/*
+ * Where the zone has a store: claims the delivery only, and lists in
+ * "update->facts" what the event says.  Returns NGX_OK, or NGX_DONE when the
+ * webhook is answered.
+ */
+ngx_int_t ngx_http_codat_remember_claim(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx, ngx_codat_update_t *update);
+
+/* Answers a delivery that was accepted before.  Returns NGX_DONE. */
+ngx_int_t ngx_http_codat_remember_duplicate(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx, ngx_uint_t changed);
+
 
 #endif /* _NGX_HTTP_CODAT_REMEMBER_H_INCLUDED_ */

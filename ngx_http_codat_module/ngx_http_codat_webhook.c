@@ -9,6 +9,7 @@
 #include "ngx_http_codat_credential.h"
 #include "ngx_http_codat_forward.h"
 #include "ngx_http_codat_header.h"
+#include "ngx_http_codat_persist.h"
 #include "ngx_http_codat_remember.h"
 #include "ngx_http_codat_variables.h"
 #include "ngx_http_codat_webhook.h"
@@ -17,6 +18,8 @@
 static void ngx_http_codat_webhook_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_codat_webhook_process(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx);
+static ngx_int_t ngx_http_codat_webhook_continue(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx, ngx_codat_work_receive_t *work);
 static ngx_int_t ngx_http_codat_webhook_event(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx, ngx_str_t *body);
 static ngx_int_t ngx_http_codat_webhook_forward(ngx_http_request_t *r,
@@ -210,10 +213,11 @@ static ngx_int_t
 ngx_http_codat_webhook_process(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx)
 {
-    ngx_str_t                  body, detail;
-    ngx_int_t                  rc;
-    ngx_uint_t                 forwards;
-    ngx_http_codat_problem_e   problem;
+    ngx_str_t                   body, detail;
+    ngx_int_t                   rc;
+    ngx_codat_zone_t           *zone;
+    ngx_http_codat_problem_e    problem;
+    ngx_http_codat_loc_conf_t  *cdlcf;
 
     if (ngx_http_codat_body(r, &body) != NGX_OK) {
         return ngx_http_codat_problem(r, ctx, NGX_HTTP_CODAT_UNAVAILABLE,
@@ -232,26 +236,89 @@ ngx_http_codat_webhook_process(ngx_http_request_t *r,
         return rc;
     }
 
+    cdlcf = ngx_http_get_module_loc_conf(r, ngx_http_codat_module);
+    zone = cdlcf->zone->data;
+
+    if (zone->store) {
+        return ngx_http_codat_persist(r, ctx);
+    }
+
     rc = ngx_http_codat_remember(r, ctx);
 
     if (rc != NGX_OK) {
         return rc;
     }
 
-    /* conditions may ask for what the tables know */
+    return ngx_http_codat_webhook_forward(r, ctx);
+}
 
-    if (ngx_http_codat_forward_select(r, ctx, &forwards) != NGX_OK) {
+
+void
+ngx_http_codat_webhook_stored(ngx_http_codat_ctx_t *ctx,
+    ngx_codat_work_receive_t *work)
+{
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    if (ngx_http_codat_webhook_continue(r, ctx, work) != NGX_AGAIN) {
+        ngx_http_finalize_request(r, ctx->rc);
+    }
+
+    ngx_http_run_posted_requests(c);
+}
+
+
+/* returns NGX_AGAIN when forwards are under way, NGX_DONE when answered */
+
+static ngx_int_t
+ngx_http_codat_webhook_continue(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx, ngx_codat_work_receive_t *work)
+{
+    static const ngx_str_t  queued = ngx_string("queued");
+
+    if (work->work.rc != NGX_OK) {
+        ngx_codat_delivery_release(ctx->zone, &ctx->delivery, 0);
+
+        return ngx_http_codat_problem(r, ctx, NGX_HTTP_CODAT_UNAVAILABLE,
+                                      "the event can't be stored at present");
+    }
+
+    switch (work->outcome) {
+
+    case NGX_DONE:
+        ngx_codat_delivery_release(ctx->zone, &ctx->delivery, 1);
+
+        return ngx_http_codat_remember_duplicate(r, ctx, work->changed);
+
+    case NGX_BUSY:
+        ngx_codat_delivery_release(ctx->zone, &ctx->delivery, 0);
+
+        return ngx_http_codat_problem(r, ctx, NGX_HTTP_CODAT_IN_PROGRESS,
+                                      "another copy of this message is being "
+                                      "processed by another server");
+
+    default:
+        break;
+    }
+
+    if (work->accept || work->deliveries.nelts) {
+        ngx_codat_delivery_release(ctx->zone, &ctx->delivery, 1);
+
+        return ngx_http_codat_accept(r, ctx,
+                          work->accept ? NGX_HTTP_OK : NGX_HTTP_ACCEPTED,
+                          work->accept ? &ngx_http_codat_accepted : &queued);
+    }
+
+    if (ngx_http_codat_persist_known(r, ctx, work) != NGX_OK) {
         ngx_codat_delivery_release(ctx->zone, &ctx->delivery, 0);
 
         return ngx_http_codat_problem(r, ctx, NGX_HTTP_CODAT_UNAVAILABLE,
                                       "out of memory");
-    }
-
-    if (forwards == 0) {
-        ngx_codat_delivery_release(ctx->zone, &ctx->delivery, 1);
-
-        return ngx_http_codat_accept(r, ctx, NGX_HTTP_OK,
-                                     &ngx_http_codat_accepted);
     }
 
     return ngx_http_codat_webhook_forward(r, ctx);
@@ -310,6 +377,25 @@ static ngx_int_t
 ngx_http_codat_webhook_forward(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx)
 {
+    ngx_uint_t  n;
+
+    /* conditions may ask for what the tables know */
+
+    if (ngx_http_codat_forward_select(r, ctx, &n) != NGX_OK) {
+        ngx_codat_delivery_release(ctx->zone, &ctx->delivery, 0);
+
+        return ngx_http_codat_problem(r, ctx, NGX_HTTP_CODAT_UNAVAILABLE,
+                                      "out of memory");
+    }
+
+    if (n == 0) {
+        ngx_codat_delivery_release(ctx->zone, &ctx->delivery, 1);
+        ngx_http_codat_persist_done(ctx, 1);
+
+        return ngx_http_codat_accept(r, ctx, NGX_HTTP_OK,
+                                     &ngx_http_codat_accepted);
+    }
+
     switch (ngx_http_codat_forward_start(r, ctx)) {
 
     case NGX_AGAIN:
@@ -336,7 +422,7 @@ ngx_http_codat_webhook_resume(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_codat_module);
 
-    if (ctx->answered || !ngx_http_codat_forward_ready(ctx)) {
+    if (ctx->answered || ctx->work || !ngx_http_codat_forward_ready(ctx)) {
         return;
     }
 
@@ -359,6 +445,8 @@ ngx_http_codat_webhook_answer(ngx_http_request_t *r,
     ngx_http_codat_forward_result_e   result;
 
     result = ngx_http_codat_forward_result(ctx, &target, &status);
+
+    ngx_http_codat_persist_done(ctx, result == NGX_HTTP_CODAT_FORWARDED);
 
     switch (result) {
 
@@ -499,5 +587,6 @@ ngx_http_codat_webhook_cleanup(void *data)
 {
     ngx_http_codat_ctx_t  *ctx = data;
 
+    ngx_http_codat_persist_abandon(ctx);
     ngx_http_codat_forward_abandon(ctx);
 }

@@ -1,0 +1,499 @@
+
+/*
+ * Copyright (C) the authors of the Codat module
+ */
+
+
+#include "ngx_http_codat.h"
+#include "ngx_codat_fault.h"
+#include "ngx_codat_merge.h"
+#include "ngx_codat_store.h"
+#include "ngx_http_codat_child.h"
+#include "ngx_http_codat_deliver.h"
+#include "ngx_http_codat_forward.h"
+#include "ngx_http_codat_header.h"
+#include "ngx_http_codat_persist.h"
+#include "ngx_http_codat_problem.h"
+#include "ngx_http_codat_remember.h"
+#include "ngx_http_codat_variables.h"
+#include "ngx_http_codat_webhook.h"
+
+#include <openssl/sha.h>
+
+
+static void ngx_http_codat_persist_peek(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx, ngx_array_t *facts);
+static ngx_int_t ngx_http_codat_persist_unit(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx, ngx_codat_work_receive_t *work,
+    ngx_array_t *facts);
+static ngx_int_t ngx_http_codat_persist_event(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx, ngx_codat_work_receive_t *work);
+static ngx_int_t ngx_http_codat_persist_headers(ngx_http_request_t *r,
+    ngx_codat_work_receive_t *work);
+static ngx_int_t ngx_http_codat_persist_deliveries(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx, ngx_codat_work_receive_t *work);
+static ngx_int_t ngx_http_codat_persist_order(ngx_codat_event_t *event,
+    ngx_http_codat_forward_t *forward, ngx_codat_work_t *work,
+    ngx_str_t *key);
+static void ngx_http_codat_persist_handler(ngx_codat_work_t *w);
+static void ngx_http_codat_persist_recent(ngx_codat_zone_t *zone,
+    ngx_codat_work_receive_t *work);
+
+
+ngx_int_t
+ngx_http_codat_persist(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx)
+{
+    ngx_int_t                  rc;
+    ngx_uint_t                 n;
+    ngx_codat_update_t         update;
+    ngx_codat_work_receive_t  *work;
+    ngx_http_codat_loc_conf_t *cdlcf;
+
+    cdlcf = ngx_http_get_module_loc_conf(r, ngx_http_codat_module);
+
+    rc = ngx_http_codat_remember_claim(r, ctx, &update);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    work = NULL;
+    n = 0;
+
+    if (cdlcf->delivery == NGX_HTTP_CODAT_DELIVERY_QUEUED) {
+
+        ngx_http_codat_persist_peek(r, ctx, &update.facts);
+
+        if (ngx_http_codat_forward_select(r, ctx, &n) != NGX_OK) {
+            goto failed;
+        }
+    }
+
+    work = ngx_codat_work_create(NGX_CODAT_WORK_RECEIVE,
+                                 sizeof(ngx_codat_work_receive_t),
+                                 ngx_cycle->log);
+
+    if (work == NULL
+        || ngx_http_codat_persist_unit(r, ctx, work, &update.facts)
+           != NGX_OK)
+    {
+        goto failed;
+    }
+
+    work->accept = (n == 0
+                    && (cdlcf->delivery == NGX_HTTP_CODAT_DELIVERY_QUEUED
+                        || cdlcf->forwards == NULL));
+
+    if (ngx_codat_store_submit(ctx->zone->store, &work->work) != NGX_OK) {
+
+        ngx_codat_work_free(&work->work);
+        ngx_codat_delivery_release(ctx->zone, &ctx->delivery, 0);
+
+        return ngx_http_codat_problem(r, ctx, NGX_HTTP_CODAT_UNAVAILABLE,
+                                      "the store can't take more at present");
+    }
+
+    ctx->work = work;
+
+    return NGX_AGAIN;
+
+failed:
+
+    if (work) {
+        ngx_codat_work_free(&work->work);
+    }
+
+    ngx_codat_delivery_release(ctx->zone, &ctx->delivery, 0);
+
+    return ngx_http_codat_problem(r, ctx, NGX_HTTP_CODAT_UNAVAILABLE,
+                                  "out of memory");
+}
+
+
+/*
+ * Conditions of forwards may ask for what the tables know, before the store
+ * has said it: the zone knows it as well.
+ */
+
+static void
+ngx_http_codat_persist_peek(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
+    ngx_array_t *facts)
+{
+    ngx_str_t            text;
+    ngx_uint_t           merged;
+    ngx_codat_copy_t    *copy;
+    ngx_codat_record_t  *said;
+    u_char               key[NGX_CODAT_ZONE_KEY_LEN];
+
+    said = facts->elts;
+
+    if (facts->nelts == 0
+        || said->kind == NGX_CODAT_RECORD_DATASET
+        || ngx_codat_table_key(ctx->zone, &said->texts[NGX_CODAT_TEXT_ID],
+                               key)
+           != NGX_OK)
+    {
+        return;
+    }
+
+    copy = ngx_palloc(r->pool, sizeof(ngx_codat_copy_t));
+
+    if (copy == NULL
+        || ngx_codat_table_get(ctx->zone, said->kind, key, copy) != NGX_OK)
+    {
+        return;
+    }
+
+    if (said->kind == NGX_CODAT_RECORD_PUSH) {
+        text = copy->record.texts[NGX_CODAT_TEXT_REFERENCE];
+        ctx->event.fields[NGX_CODAT_FIELD_REFERENCE] = text;
+    }
+
+    merged = ngx_codat_merge(&copy->record, said);
+
+    ctx->event.stale = (merged & NGX_CODAT_MERGE_STALE) ? 1 : 0;
+
+    ngx_http_codat_variables_changed(r);
+}
+
+
+static ngx_int_t
+ngx_http_codat_persist_unit(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
+    ngx_codat_work_receive_t *work, ngx_array_t *facts)
+{
+    ngx_http_codat_loc_conf_t  *cdlcf;
+
+    cdlcf = ngx_http_get_module_loc_conf(r, ngx_http_codat_module);
+
+    work->work.done = ngx_http_codat_persist_handler;
+    work->work.data = ctx->zone;
+
+    work->ctx = ctx;
+    work->window = (int64_t) ctx->zone->dedupe * 1000000;
+    work->lease = ctx->received
+                  + ((int64_t) cdlcf->forward_timeout
+                     + NGX_HTTP_CODAT_DELIVER_GRACE) * 1000;
+    work->routes = cdlcf->routes;
+    work->origin = ngx_http_codat_deliver_origin(ctx->zone);
+    work->owner = ngx_http_codat_deliver_owner(ctx->zone);
+
+    if (ngx_codat_work_facts(&work->work, &work->facts, facts) != NGX_OK
+        || ngx_http_codat_persist_event(r, ctx, work) != NGX_OK
+        || ngx_http_codat_persist_deliveries(r, ctx, work) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_codat_persist_event(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx, ngx_codat_work_receive_t *work)
+{
+    ngx_str_t                  *fields, host;
+    ngx_uint_t                  i;
+    ngx_codat_work_event_t     *event;
+    ngx_http_codat_loc_conf_t  *cdlcf;
+
+    cdlcf = ngx_http_get_module_loc_conf(r, ngx_http_codat_module);
+
+    fields = ctx->event.fields;
+    event = &work->event;
+
+    ngx_str_null(&host);
+
+    if (r->headers_in.host) {
+        host = r->headers_in.host->value;
+    }
+
+    struct {
+        ngx_str_t        *to;
+        const ngx_str_t  *from;
+    } texts[] = {
+        { &event->event_id, &fields[NGX_CODAT_FIELD_ID] },
+        { &event->webhook_id, &ctx->key },
+        { &event->type, &fields[NGX_CODAT_FIELD_EVENT_TYPE] },
+        { &event->company, &fields[NGX_CODAT_FIELD_COMPANY_ID] },
+        { &event->connection, &fields[NGX_CODAT_FIELD_CONNECTION_ID] },
+        { &event->push_key, &fields[NGX_CODAT_FIELD_PUSH_KEY] },
+        { &event->client, &ctx->client_id },
+        { &event->endpoint, &cdlcf->endpoint },
+        { &event->host, &host },
+        { &event->uri, &r->unparsed_uri },
+        { &event->body, &ctx->event.payload }
+    };
+
+    for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+
+        if (ngx_codat_work_text(&work->work, texts[i].to, texts[i].from)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    event->received = ctx->received;
+    event->generated = ctx->event.generated;
+    event->known = ctx->identified;
+
+    ngx_memcpy(event->dedupe, ctx->identity, NGX_CODAT_KEY_LEN);
+
+    (void) SHA256(event->body.data, event->body.len, event->digest);
+
+    return ngx_http_codat_persist_headers(r, work);
+}
+
+
+/* those that format=raw passes on */
+
+static ngx_int_t
+ngx_http_codat_persist_headers(ngx_http_request_t *r,
+    ngx_codat_work_receive_t *work)
+{
+    size_t                         len;
+    u_char                        *p;
+    ngx_str_t                      headers;
+    ngx_table_elt_t               *h;
+    ngx_http_codat_header_iter_t   iter;
+
+    len = 0;
+    iter = (ngx_http_codat_header_iter_t)
+                          ngx_http_codat_header_iter(&r->headers_in.headers);
+
+    while ((h = ngx_http_codat_header_next(&iter)) != NULL) {
+
+        if (ngx_http_codat_child_passes(r, h)) {
+            len += h->key.len + sizeof(": \n") - 1 + h->value.len;
+        }
+    }
+
+    if (len == 0) {
+        return NGX_OK;
+    }
+
+    headers.data = ngx_pnalloc(work->work.pool, len);
+    if (headers.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = headers.data;
+    iter = (ngx_http_codat_header_iter_t)
+                          ngx_http_codat_header_iter(&r->headers_in.headers);
+
+    while ((h = ngx_http_codat_header_next(&iter)) != NULL) {
+
+        if (ngx_http_codat_child_passes(r, h)) {
+            p = ngx_sprintf(p, "%V: %V\n", &h->key, &h->value);
+        }
+    }
+
+    headers.len = (size_t) (p - headers.data);
+
+    work->event.headers = headers;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_codat_persist_deliveries(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx, ngx_codat_work_receive_t *work)
+{
+    ngx_uint_t                  i, n;
+    ngx_http_codat_forward_t   *forward;
+    ngx_codat_work_delivery_t  *delivery;
+
+    n = ngx_http_codat_forward_count(ctx);
+
+    if (ngx_array_init(&work->deliveries, work->work.pool, ngx_max(n, 1),
+                       sizeof(ngx_codat_work_delivery_t))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < n; i++) {
+
+        forward = ngx_http_codat_forward_nth(ctx, i);
+
+        delivery = ngx_array_push(&work->deliveries);
+        if (delivery == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memzero(delivery, sizeof(ngx_codat_work_delivery_t));
+
+        delivery->max = forward->max;
+
+        if (ngx_codat_work_text(&work->work, &delivery->route,
+                                &forward->route)
+            != NGX_OK
+            || ngx_http_codat_persist_order(&ctx->event, forward,
+                                            &work->work,
+                                            &delivery->order_key)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_codat_persist_order(ngx_codat_event_t *event,
+    ngx_http_codat_forward_t *forward, ngx_codat_work_t *work,
+    ngx_str_t *key)
+{
+    switch (forward->order) {
+
+    case NGX_HTTP_CODAT_ORDER_COMPANY:
+        return ngx_codat_work_text(work, key,
+                                &event->fields[NGX_CODAT_FIELD_COMPANY_ID]);
+
+    case NGX_HTTP_CODAT_ORDER_PUSH:
+        return ngx_codat_work_text(work, key,
+                                   &event->fields[NGX_CODAT_FIELD_PUSH_KEY]);
+
+    default:
+        return NGX_OK;
+    }
+}
+
+
+/* the end of a unit, whether the request is still there or not */
+
+static void
+ngx_http_codat_persist_handler(ngx_codat_work_t *w)
+{
+    ngx_codat_zone_t          *zone;
+    ngx_http_codat_ctx_t      *ctx;
+    ngx_codat_work_receive_t  *work;
+
+    work = (ngx_codat_work_receive_t *) w;
+    zone = w->data;
+    ctx = work->ctx;
+
+    ngx_codat_fault("receive.stored");
+
+    if (w->rc == NGX_OK && work->outcome == NGX_OK) {
+        ngx_http_codat_persist_rows(zone, &work->rows);
+        ngx_http_codat_persist_recent(zone, work);
+        ngx_http_codat_deliver_received(zone, work);
+    }
+
+    if (ctx) {
+        ctx->work = NULL;
+        ngx_http_codat_webhook_stored(ctx, work);
+    }
+
+    ngx_codat_work_free(w);
+}
+
+
+void
+ngx_http_codat_persist_rows(ngx_codat_zone_t *zone, ngx_array_t *rows)
+{
+    ngx_uint_t             i;
+    ngx_codat_work_row_t  *row;
+
+    row = rows->elts;
+
+    for (i = 0; i < rows->nelts; i++) {
+        (void) ngx_codat_table_put(zone, &row[i].record, row[i].version);
+    }
+}
+
+
+static void
+ngx_http_codat_persist_recent(ngx_codat_zone_t *zone,
+    ngx_codat_work_receive_t *work)
+{
+    ngx_codat_recent_event_t  event;
+
+    ngx_memzero(&event, sizeof(ngx_codat_recent_event_t));
+
+    event.id = work->event.webhook_id;
+    event.client = work->event.client;
+    event.reference = work->event.reference;
+    event.body = work->event.body;
+    event.received = work->event.received;
+    event.stale = work->event.stale;
+
+    ngx_codat_zone_lock(zone);
+    ngx_codat_recent_add_locked(zone->sh->recent, &event);
+    ngx_codat_zone_unlock(zone);
+}
+
+
+ngx_int_t
+ngx_http_codat_persist_known(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx, ngx_codat_work_receive_t *work)
+{
+    ngx_str_t  *reference;
+
+    ctx->stored = work->event.id;
+    ctx->delivery.succeeded |= work->succeeded;
+    ctx->delivery.attempt = work->attempt;
+
+    if (!work->event.stale && work->event.reference.len == 0) {
+        return NGX_OK;
+    }
+
+    ctx->event.stale = work->event.stale;
+
+    if (work->event.reference.len) {
+        reference = &ctx->event.fields[NGX_CODAT_FIELD_REFERENCE];
+
+        reference->data = ngx_pstrdup(r->pool, &work->event.reference);
+        if (reference->data == NULL) {
+            return NGX_ERROR;
+        }
+
+        reference->len = work->event.reference.len;
+    }
+
+    ngx_http_codat_variables_changed(r);
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_codat_persist_done(ngx_http_codat_ctx_t *ctx, ngx_uint_t accepted)
+{
+    ngx_codat_work_done_t  *work;
+
+    if (ctx->stored == 0) {
+        return;
+    }
+
+    work = ngx_codat_work_create(NGX_CODAT_WORK_DONE,
+                                 sizeof(ngx_codat_work_done_t),
+                                 ngx_cycle->log);
+    if (work == NULL) {
+        return;
+    }
+
+    work->work.done = ngx_codat_work_free;
+    work->event = ctx->stored;
+    work->succeeded = ctx->delivery.succeeded;
+    work->accepted = accepted;
+
+    if (ngx_codat_store_submit(ctx->zone->store, &work->work) != NGX_OK) {
+        ngx_codat_work_free(&work->work);
+    }
+}
+
+
+void
+ngx_http_codat_persist_abandon(ngx_http_codat_ctx_t *ctx)
+{
+    if (ctx->work) {
+        ctx->work->ctx = NULL;
+        ctx->work = NULL;
+    }
+}
