@@ -327,7 +327,7 @@ ngx_codat_sqlite_work(ngx_codat_sqlite_t *db, ngx_codat_work_t *work)
 static ngx_int_t
 ngx_codat_sqlite_open(ngx_codat_sqlite_t *db)
 {
-    int     flags;
+    int     fd, flags;
     u_char  path[NGX_MAX_PATH];
 
     if (db->db) {
@@ -352,7 +352,19 @@ ngx_codat_sqlite_open(ngx_codat_sqlite_t *db)
         }
     }
 
-    flags = SQLITE_OPEN_READWRITE|SQLITE_OPEN_CREATE|SQLITE_OPEN_NOMUTEX;
+    /* nobody else's business; the other files get the mode of this one */
+
+    fd = open((char *) db->store->path.data, O_RDWR|O_CREAT|O_CLOEXEC, 0600);
+
+    if (fd == -1) {
+        (void) ngx_snprintf((u_char *) db->error, NGX_CODAT_STORE_ERROR,
+                            "open() failed (%d)%Z", errno);
+        return NGX_ERROR;
+    }
+
+    (void) close(fd);
+
+    flags = SQLITE_OPEN_READWRITE|SQLITE_OPEN_NOMUTEX;
 
     if (sqlite3_open_v2((char *) db->store->path.data, &db->db, flags, NULL)
         != SQLITE_OK)

@@ -38,6 +38,8 @@ static ngx_int_t ngx_codat_sqlite_event_of(ngx_codat_sqlite_t *db,
     ngx_pool_t *pool, uint64_t id, ngx_codat_work_event_t *event);
 static ngx_int_t ngx_codat_sqlite_live(ngx_codat_sqlite_t *db,
     ngx_codat_work_replayed_t *replayed, int64_t now);
+static void ngx_codat_sqlite_size(ngx_codat_sqlite_t *db,
+    ngx_codat_work_stats_t *stats);
 static ngx_int_t ngx_codat_sqlite_cancel_event(ngx_codat_sqlite_t *db,
     ngx_codat_work_cancel_t *cancel, int64_t event);
 
@@ -768,6 +770,25 @@ ngx_codat_sqlite_prune(ngx_codat_sqlite_t *db, ngx_codat_work_prune_t *prune)
 }
 
 
+static void
+ngx_codat_sqlite_size(ngx_codat_sqlite_t *db, ngx_codat_work_stats_t *stats)
+{
+    u_char       path[NGX_MAX_PATH];
+    struct stat  st;
+
+    if (stat((char *) db->store->path.data, &st) == 0) {
+        stats->size = (uint64_t) st.st_size;
+    }
+
+    (void) ngx_slprintf(path, path + sizeof(path), "%V-wal%Z",
+                        &db->store->path);
+
+    if (stat((char *) path, &st) == 0) {
+        stats->size += (uint64_t) st.st_size;
+    }
+}
+
+
 ngx_int_t
 ngx_codat_sqlite_stats(ngx_codat_sqlite_t *db, ngx_codat_work_stats_t *stats)
 {
@@ -805,6 +826,8 @@ ngx_codat_sqlite_stats(ngx_codat_sqlite_t *db, ngx_codat_work_stats_t *stats)
     }
 
     stats->events = (uint64_t) value;
+
+    ngx_codat_sqlite_size(db, stats);
 
     stmt = ngx_codat_sqlite(db, NGX_CODAT_SQL_DELIVERY_OLDEST);
 

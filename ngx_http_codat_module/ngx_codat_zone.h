@@ -143,6 +143,24 @@ typedef struct {
 } ngx_codat_redo_t;
 
 
+/*
+ * What the workers know together of a store: who keeps the zone up to date
+ * with it, how far that is, and what the store said of itself last.
+ */
+typedef struct {
+    uint64_t                    keeper; /* a worker, 0: nobody */
+    time_t                      until;  /* its lease */
+    uint64_t                    version[NGX_CODAT_RECORD_KINDS];
+    uint32_t                    loaded; /* all that was there at the start */
+    time_t                      pruned;
+    time_t                      asked;  /* for what follows */
+    uint64_t                    deliveries[NGX_CODAT_QUEUED_STATES];
+    uint64_t                    events;
+    uint64_t                    size;   /* of its files, in bytes */
+    int64_t                     oldest; /* receipt of what is not over, usec */
+} ngx_codat_zone_store_t;
+
+
 typedef struct {
     uint32_t                    dirty;  /* somebody is changing links */
     uint32_t                    free[NGX_CODAT_ZONE_RUN];  /* by length */
@@ -164,6 +182,7 @@ typedef struct {
     time_t                      born;
     uint32_t                    asked_at;   /* pushes asked for, in that */
     uint32_t                    asked;      /* second */
+    ngx_codat_zone_store_t      store;
 
     /* shared memory is mapped alike in all workers */
     uint32_t                   *buckets;

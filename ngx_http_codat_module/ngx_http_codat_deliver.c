@@ -12,6 +12,7 @@
 #include "ngx_http_codat_deliver.h"
 #include "ngx_http_codat_forward.h"
 #include "ngx_http_codat_header.h"
+#include "ngx_http_codat_keep.h"
 #include "ngx_http_codat_webhook.h"
 
 
@@ -26,6 +27,7 @@ typedef struct {
     uint64_t                      owner;
     ngx_event_t                   timer;
     ngx_connection_t              dummy;
+    ngx_http_codat_keep_t        *keep;
     ngx_queue_t                   jobs;
     ngx_uint_t                    running;
     unsigned                      claiming:1;
@@ -174,6 +176,12 @@ ngx_http_codat_deliver_start(ngx_cycle_t *cycle, ngx_codat_zone_t *zone)
     deliver->zone = zone;
     ngx_queue_init(&deliver->jobs);
 
+    deliver->keep = ngx_http_codat_keep_create(cycle->pool, zone,
+                                               deliver->owner);
+    if (deliver->keep == NULL) {
+        return NGX_ERROR;
+    }
+
     deliver->dummy.fd = (ngx_socket_t) -1;
     deliver->timer.handler = ngx_http_codat_deliver_tick;
     deliver->timer.data = &deliver->dummy;
@@ -219,6 +227,8 @@ ngx_http_codat_deliver_exit(ngx_cycle_t *cycle)
                                               &work->work);
             }
         }
+
+        ngx_http_codat_keep_leave(delivers[i]->keep);
 
         ngx_codat_store_stop(delivers[i]->zone->store, cycle->log);
     }
@@ -302,6 +312,7 @@ ngx_http_codat_deliver_tick(ngx_event_t *ev)
         return;
     }
 
+    ngx_http_codat_keep_tick(deliver->keep);
     ngx_http_codat_deliver_claim(deliver);
 
     if (!ev->timer_set) {

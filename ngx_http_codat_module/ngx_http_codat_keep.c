@@ -1,0 +1,369 @@
+
+/*
+ * Copyright (C) the authors of the Codat module
+ */
+
+
+#include "ngx_http_codat.h"
+#include "ngx_codat_store.h"
+#include "ngx_http_codat_deliver.h"
+#include "ngx_http_codat_keep.h"
+#include "ngx_http_codat_persist.h"
+
+
+/* seconds */
+#define NGX_HTTP_CODAT_KEEP_LEASE  5
+#define NGX_HTTP_CODAT_KEEP_PRUNE  60
+#define NGX_HTTP_CODAT_KEEP_STATS  5
+
+/* rows that are read, and dropped, at a time */
+#define NGX_HTTP_CODAT_KEEP_ROWS   1000
+#define NGX_HTTP_CODAT_KEEP_OLD    500
+
+
+struct ngx_http_codat_keep_s {
+    ngx_codat_zone_t        *zone;
+    uint64_t                 owner;
+    ngx_uint_t               kind;          /* that is read now */
+    unsigned                 loading:1;     /* a unit is under way */
+    unsigned                 pruning:1;
+    unsigned                 asking:1;
+    unsigned                 keeper:1;      /* the lease is ours */
+};
+
+
+static ngx_uint_t ngx_http_codat_keep_lease(ngx_http_codat_keep_t *keep);
+static void ngx_http_codat_keep_load(ngx_http_codat_keep_t *keep);
+static void ngx_http_codat_keep_loaded(ngx_codat_work_t *w);
+static void ngx_http_codat_keep_put(ngx_http_codat_keep_t *keep,
+    ngx_codat_work_load_t *work);
+static void ngx_http_codat_keep_prune(ngx_http_codat_keep_t *keep);
+static void ngx_http_codat_keep_pruned(ngx_codat_work_t *w);
+static void ngx_http_codat_keep_ask(ngx_http_codat_keep_t *keep);
+static void ngx_http_codat_keep_asked(ngx_codat_work_t *w);
+
+
+/* companies before what belongs to them, pushes last: they are the most */
+
+static const ngx_codat_record_kind_e  ngx_http_codat_keep_kinds[] = {
+    NGX_CODAT_RECORD_CLIENT,
+    NGX_CODAT_RECORD_COMPANY,
+    NGX_CODAT_RECORD_CONNECTION,
+    NGX_CODAT_RECORD_DATASET,
+    NGX_CODAT_RECORD_PUSH
+};
+
+
+ngx_http_codat_keep_t *
+ngx_http_codat_keep_create(ngx_pool_t *pool, ngx_codat_zone_t *zone,
+    uint64_t owner)
+{
+    ngx_http_codat_keep_t  *keep;
+
+    keep = ngx_pcalloc(pool, sizeof(ngx_http_codat_keep_t));
+    if (keep == NULL) {
+        return NULL;
+    }
+
+    keep->zone = zone;
+    keep->owner = owner;
+
+    return keep;
+}
+
+
+void
+ngx_http_codat_keep_tick(ngx_http_codat_keep_t *keep)
+{
+    ngx_codat_zone_store_t  *store;
+
+    keep->keeper = ngx_http_codat_keep_lease(keep);
+
+    if (!keep->keeper) {
+        return;
+    }
+
+    store = &keep->zone->sh->store;
+
+    if (!keep->loading) {
+        keep->kind = 0;
+        ngx_http_codat_keep_load(keep);
+    }
+
+    if (!keep->pruning && store->loaded
+        && ngx_time() - store->pruned >= NGX_HTTP_CODAT_KEEP_PRUNE)
+    {
+        ngx_http_codat_keep_prune(keep);
+    }
+
+    if (!keep->asking
+        && ngx_time() - store->asked >= NGX_HTTP_CODAT_KEEP_STATS)
+    {
+        ngx_http_codat_keep_ask(keep);
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_codat_keep_lease(ngx_http_codat_keep_t *keep)
+{
+    ngx_uint_t               ours;
+    ngx_codat_zone_store_t  *store;
+
+    store = &keep->zone->sh->store;
+
+    ngx_codat_zone_lock(keep->zone);
+
+    /* a clock that was set back must not make a lease of days */
+
+    ours = (store->keeper == keep->owner
+            || store->until <= ngx_time()
+            || store->until > ngx_time() + NGX_HTTP_CODAT_KEEP_LEASE);
+
+    if (ours) {
+        store->keeper = keep->owner;
+        store->until = ngx_time() + NGX_HTTP_CODAT_KEEP_LEASE;
+    }
+
+    ngx_codat_zone_unlock(keep->zone);
+
+    return ours;
+}
+
+
+void
+ngx_http_codat_keep_leave(ngx_http_codat_keep_t *keep)
+{
+    ngx_codat_zone_store_t  *store;
+
+    store = &keep->zone->sh->store;
+
+    ngx_codat_zone_lock(keep->zone);
+
+    if (store->keeper == keep->owner) {
+        store->keeper = 0;
+        store->until = 0;
+    }
+
+    ngx_codat_zone_unlock(keep->zone);
+}
+
+
+/* --- rows --------------------------------------------------------------- */
+
+static void
+ngx_http_codat_keep_load(ngx_http_codat_keep_t *keep)
+{
+    ngx_codat_zone_t         *zone;
+    ngx_codat_work_load_t    *work;
+    ngx_codat_record_kind_e   kind;
+
+    zone = keep->zone;
+    kind = ngx_http_codat_keep_kinds[keep->kind];
+
+    work = ngx_codat_work_create(NGX_CODAT_WORK_LOAD,
+                                 sizeof(ngx_codat_work_load_t),
+                                 ngx_cycle->log);
+    if (work == NULL) {
+        return;
+    }
+
+    work->work.done = ngx_http_codat_keep_loaded;
+    work->work.data = keep;
+    work->kind = kind;
+    work->version = zone->sh->store.version[kind];
+    work->origin = ngx_http_codat_deliver_origin(zone);
+    work->foreign = zone->sh->store.loaded & 1;
+    work->limit = NGX_HTTP_CODAT_KEEP_ROWS;
+
+    if (ngx_codat_store_submit(zone->store, &work->work) != NGX_OK) {
+        ngx_codat_work_free(&work->work);
+        return;
+    }
+
+    keep->loading = 1;
+}
+
+
+static void
+ngx_http_codat_keep_loaded(ngx_codat_work_t *w)
+{
+    ngx_codat_zone_store_t  *store;
+    ngx_http_codat_keep_t   *keep;
+    ngx_codat_work_load_t   *work;
+
+    work = (ngx_codat_work_load_t *) w;
+    keep = w->data;
+    store = &keep->zone->sh->store;
+
+    keep->loading = 0;
+
+    if (w->rc != NGX_OK || ngx_exiting || !keep->keeper) {
+        ngx_codat_work_free(w);
+        return;
+    }
+
+    ngx_http_codat_keep_put(keep, work);
+
+    store->version[work->kind] = work->last;
+
+    if (!work->more) {
+        keep->kind++;
+    }
+
+    ngx_codat_work_free(w);
+
+    if (keep->kind < NGX_CODAT_RECORD_KINDS) {
+        ngx_http_codat_keep_load(keep);
+        return;
+    }
+
+    if (!store->loaded) {
+        store->loaded = 1;
+
+        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                      "codat: zone \"%V\" has what store \"%V\" knows",
+                      &keep->zone->store->zone, &keep->zone->store->path);
+    }
+}
+
+
+/* not what a zone would drop at once */
+
+static void
+ngx_http_codat_keep_put(ngx_http_codat_keep_t *keep,
+    ngx_codat_work_load_t *work)
+{
+    int64_t                oldest;
+    ngx_uint_t             i;
+    ngx_codat_work_row_t  *row;
+
+    oldest = ngx_codat_table_now()
+             - (int64_t) keep->zone->retain * 1000000;
+
+    row = work->rows.elts;
+
+    for (i = 0; i < work->rows.nelts; i++) {
+
+        if (row[i].record.times[NGX_CODAT_TIME_UPDATED] < oldest
+            && row[i].record.kind == NGX_CODAT_RECORD_PUSH
+            && ngx_codat_record_final(&row[i].record))
+        {
+            continue;
+        }
+
+        (void) ngx_codat_table_put(keep->zone, &row[i].record,
+                                   row[i].version);
+    }
+}
+
+
+/* --- what is old -------------------------------------------------------- */
+
+static void
+ngx_http_codat_keep_prune(ngx_http_codat_keep_t *keep)
+{
+    time_t                   keeps;
+    ngx_codat_zone_t        *zone;
+    ngx_codat_work_prune_t  *work;
+
+    zone = keep->zone;
+
+    work = ngx_codat_work_create(NGX_CODAT_WORK_PRUNE,
+                                 sizeof(ngx_codat_work_prune_t),
+                                 ngx_cycle->log);
+    if (work == NULL) {
+        return;
+    }
+
+    keeps = ngx_max(zone->retain, zone->dedupe);
+
+    work->work.done = ngx_http_codat_keep_pruned;
+    work->work.data = keep;
+    work->before = ngx_codat_table_now() - (int64_t) keeps * 1000000;
+    work->limit = NGX_HTTP_CODAT_KEEP_OLD;
+
+    if (ngx_codat_store_submit(zone->store, &work->work) != NGX_OK) {
+        ngx_codat_work_free(&work->work);
+        return;
+    }
+
+    keep->pruning = 1;
+}
+
+
+/* where there was as much as that, there is more: at the next tick */
+
+static void
+ngx_http_codat_keep_pruned(ngx_codat_work_t *w)
+{
+    ngx_http_codat_keep_t   *keep;
+    ngx_codat_work_prune_t  *work;
+
+    work = (ngx_codat_work_prune_t *) w;
+    keep = w->data;
+
+    keep->pruning = 0;
+
+    if (w->rc != NGX_OK || work->dropped < work->limit) {
+        keep->zone->sh->store.pruned = ngx_time();
+    }
+
+    ngx_codat_work_free(w);
+}
+
+
+/* --- figures ------------------------------------------------------------ */
+
+static void
+ngx_http_codat_keep_ask(ngx_http_codat_keep_t *keep)
+{
+    ngx_codat_work_stats_t  *work;
+
+    work = ngx_codat_work_create(NGX_CODAT_WORK_STATS,
+                                 sizeof(ngx_codat_work_stats_t),
+                                 ngx_cycle->log);
+    if (work == NULL) {
+        return;
+    }
+
+    work->work.done = ngx_http_codat_keep_asked;
+    work->work.data = keep;
+
+    if (ngx_codat_store_submit(keep->zone->store, &work->work) != NGX_OK) {
+        ngx_codat_work_free(&work->work);
+        return;
+    }
+
+    keep->asking = 1;
+}
+
+
+static void
+ngx_http_codat_keep_asked(ngx_codat_work_t *w)
+{
+    ngx_uint_t               i;
+    ngx_http_codat_keep_t   *keep;
+    ngx_codat_work_stats_t  *work;
+    ngx_codat_zone_store_t  *store;
+
+    work = (ngx_codat_work_stats_t *) w;
+    keep = w->data;
+    store = &keep->zone->sh->store;
+
+    keep->asking = 0;
+    store->asked = ngx_time();
+
+    if (w->rc == NGX_OK) {
+
+        for (i = 0; i < NGX_CODAT_QUEUED_STATES; i++) {
+            store->deliveries[i] = work->deliveries[i];
+        }
+
+        store->events = work->events;
+        store->size = work->size;
+        store->oldest = work->oldest;
+    }
+
+    ngx_codat_work_free(w);
+}
