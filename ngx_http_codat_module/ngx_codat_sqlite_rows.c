@@ -155,6 +155,7 @@ ngx_codat_sqlite_fact(ngx_codat_sqlite_t *db, ngx_pool_t *pool,
     *merged = ngx_codat_merge(&row->record, &fact);
 
     row->status = (*merged & NGX_CODAT_MERGE_STATUS) ? 1 : 0;
+    row->touched = said->times[NGX_CODAT_TIME_SEEN];
 
     if (rc == NGX_OK && !(*merged & NGX_CODAT_MERGE_CHANGED)) {
         return NGX_OK;
@@ -319,7 +320,9 @@ ngx_codat_sqlite_put(ngx_codat_sqlite_t *db, ngx_codat_sqlite_key_t *key,
     ngx_codat_sqlite_int(stmt, 5, (int64_t) row->record.flags);
     (void) sqlite3_bind_blob(stmt, 6, packed, (int) len, SQLITE_STATIC);
 
-    ngx_codat_sqlite_bind_columns(stmt, 7, &row->record);
+    ngx_codat_sqlite_int(stmt, 7, row->touched);
+
+    ngx_codat_sqlite_bind_columns(stmt, 8, &row->record);
 
     return ngx_codat_sqlite_exec(db, stmt);
 }
@@ -448,6 +451,7 @@ ngx_codat_sqlite_load(ngx_codat_sqlite_t *db, ngx_codat_work_load_t *load)
         ngx_memzero(key, NGX_CODAT_KEY_LEN);
 
         row->record.kind = load->kind;
+        row->touched = sqlite3_column_int64(stmt, 6);
         (void) ngx_codat_uuid_parse(&id, key);
 
         if (ngx_codat_sqlite_read(load->work.pool, stmt, key, row) != NGX_OK)

@@ -106,6 +106,7 @@ static const char  *ngx_codat_sqlite_versions[NGX_CODAT_SQLITE_SCHEMA] = {
         "data_type TEXT, type TEXT, record_id TEXT, attachment_id TEXT,"
         "error_message TEXT, reference BLOB,"
         "requested INTEGER, completed INTEGER, updated INTEGER,"
+        "touched INTEGER NOT NULL,"
         "version INTEGER NOT NULL, origin INTEGER NOT NULL,"
         "state INTEGER NOT NULL, flags INTEGER NOT NULL,"
         "record BLOB NOT NULL"
@@ -116,6 +117,7 @@ static const char  *ngx_codat_sqlite_versions[NGX_CODAT_SQLITE_SCHEMA] = {
         "id TEXT PRIMARY KEY, status TEXT, company TEXT,"
         "integration_key TEXT, platform_name TEXT, source_type TEXT,"
         "updated INTEGER,"
+        "touched INTEGER NOT NULL,"
         "version INTEGER NOT NULL, origin INTEGER NOT NULL,"
         "state INTEGER NOT NULL, flags INTEGER NOT NULL,"
         "record BLOB NOT NULL"
@@ -125,6 +127,7 @@ static const char  *ngx_codat_sqlite_versions[NGX_CODAT_SQLITE_SCHEMA] = {
     "CREATE TABLE dataset ("
         "id TEXT PRIMARY KEY, connection TEXT, company TEXT,"
         "data_type TEXT, status TEXT, completed INTEGER, updated INTEGER,"
+        "touched INTEGER NOT NULL,"
         "version INTEGER NOT NULL, origin INTEGER NOT NULL,"
         "state INTEGER NOT NULL, flags INTEGER NOT NULL,"
         "record BLOB NOT NULL"
@@ -135,6 +138,7 @@ static const char  *ngx_codat_sqlite_versions[NGX_CODAT_SQLITE_SCHEMA] = {
         "id TEXT PRIMARY KEY, name TEXT,"
         "created INTEGER, deleted INTEGER, initial_read INTEGER,"
         "updated INTEGER,"
+        "touched INTEGER NOT NULL,"
         "version INTEGER NOT NULL, origin INTEGER NOT NULL,"
         "state INTEGER NOT NULL, flags INTEGER NOT NULL,"
         "record BLOB NOT NULL"
@@ -143,6 +147,7 @@ static const char  *ngx_codat_sqlite_versions[NGX_CODAT_SQLITE_SCHEMA] = {
 
     "CREATE TABLE client ("
         "id TEXT PRIMARY KEY, limited_until INTEGER, updated INTEGER,"
+        "touched INTEGER NOT NULL,"
         "version INTEGER NOT NULL, origin INTEGER NOT NULL,"
         "state INTEGER NOT NULL, flags INTEGER NOT NULL,"
         "record BLOB NOT NULL"
@@ -339,13 +344,13 @@ void
 ngx_codat_sqlite_sql_load(ngx_codat_record_kind_e kind, u_char *buf)
 {
     (void) ngx_sprintf(buf, "SELECT version, state, flags, record, id, "
-                       "origin FROM %s WHERE version > ?1 "
+                       "origin, touched FROM %s WHERE version > ?1 "
                        "ORDER BY version LIMIT ?2%Z",
                        ngx_codat_sqlite_tables[kind].table);
 }
 
 
-/* parameters 1 to 6 are those that the module reads, then the columns */
+/* parameters 1 to 7 are those that the module reads, then the columns */
 
 void
 ngx_codat_sqlite_sql_put(ngx_codat_record_kind_e kind, u_char *buf)
@@ -355,7 +360,7 @@ ngx_codat_sqlite_sql_put(ngx_codat_record_kind_e kind, u_char *buf)
     const ngx_codat_sqlite_column_t  *column;
 
     p = ngx_sprintf(buf, "INSERT OR REPLACE INTO %s (id, version, origin, "
-                    "state, flags, record",
+                    "state, flags, record, touched",
                     ngx_codat_sqlite_tables[kind].table);
 
     for (column = ngx_codat_sqlite_tables[kind].columns; column->name;
@@ -364,9 +369,9 @@ ngx_codat_sqlite_sql_put(ngx_codat_record_kind_e kind, u_char *buf)
         p = ngx_sprintf(p, ", %s", column->name);
     }
 
-    p = ngx_sprintf(p, ") VALUES (?1, ?2, ?3, ?4, ?5, ?6");
+    p = ngx_sprintf(p, ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7");
 
-    n = 6;
+    n = 7;
 
     for (column = ngx_codat_sqlite_tables[kind].columns; column->name;
          column++)

@@ -178,4 +178,4 @@ X(PUSH_FORGET, "DELETE FROM push WHERE id = ?1")
 
 X(PUSH_PRUNE,
   "DELETE FROM push WHERE id IN (SELECT id FROM push"
-  " WHERE updated < ?1 AND state > 1 ORDER BY version LIMIT ?2)")
+  " WHERE touched < ?1 AND state > 1 ORDER BY version LIMIT ?2)")

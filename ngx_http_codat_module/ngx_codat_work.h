@@ -79,6 +79,7 @@ struct ngx_codat_work_s {
 typedef struct {
     ngx_codat_record_t        record;
     uint64_t                  version;
+    int64_t                   touched;      /* receipt of its last change */
     ngx_uint_t                status;       /* unsigned  status:1; changed */
 } ngx_codat_work_row_t;
 

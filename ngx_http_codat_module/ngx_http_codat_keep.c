@@ -245,7 +245,7 @@ ngx_http_codat_keep_put(ngx_http_codat_keep_t *keep,
 
     for (i = 0; i < work->rows.nelts; i++) {
 
-        if (row[i].record.times[NGX_CODAT_TIME_UPDATED] < oldest
+        if (row[i].touched < oldest
             && row[i].record.kind == NGX_CODAT_RECORD_PUSH
             && ngx_codat_record_final(&row[i].record))
         {
