@@ -7,8 +7,11 @@
 #include "ngx_http_codat.h"
 #include "ngx_codat_json.h"
 #include "ngx_http_codat_answer.h"
+#include "ngx_http_codat_ask.h"
 #include "ngx_http_codat_body.h"
+#include "ngx_http_codat_deliver.h"
 #include "ngx_http_codat_header.h"
+#include "ngx_http_codat_persist.h"
 #include "ngx_http_codat_query.h"
 #include "ngx_http_codat_register.h"
 #include "ngx_http_codat_status.h"
@@ -24,8 +27,28 @@ typedef struct {
 } ngx_http_codat_member_t;
 
 
+/* a registration that the store has yet to take */
+
+typedef struct {
+    ngx_codat_zone_t  *zone;
+    ngx_codat_copy_t  *copy;
+    ngx_int_t          rc;
+} ngx_http_codat_registered_t;
+
+
 static void ngx_http_codat_register_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_codat_register_process(ngx_http_request_t *r);
+static ngx_int_t ngx_http_codat_register_answer(ngx_http_request_t *r,
+    ngx_codat_copy_t *copy, ngx_int_t rc);
+static ngx_int_t ngx_http_codat_register_store(ngx_http_request_t *r,
+    ngx_codat_zone_t *zone, ngx_codat_record_t *push, ngx_codat_copy_t *copy,
+    ngx_int_t rc);
+static ngx_int_t ngx_http_codat_register_stored(ngx_http_request_t *r,
+    ngx_codat_work_t *w, void *data);
+static ngx_int_t ngx_http_codat_forget_answer(ngx_http_request_t *r,
+    ngx_int_t rc);
+static ngx_int_t ngx_http_codat_forget_stored(ngx_http_request_t *r,
+    ngx_codat_work_t *work, void *data);
 static ngx_int_t ngx_http_codat_register_parse(ngx_http_request_t *r,
     ngx_str_t *body, ngx_codat_record_t *push, ngx_int_t *answer);
 static ngx_int_t ngx_http_codat_register_member(ngx_http_request_t *r,
@@ -121,6 +144,7 @@ ngx_http_codat_register_process(ngx_http_request_t *r)
     ngx_int_t            rc, answer;
     ngx_str_t            body;
     ngx_codat_copy_t    *copy;
+    ngx_codat_zone_t    *zone;
     ngx_codat_record_t   push;
 
     ngx_memzero(&push, sizeof(ngx_codat_record_t));
@@ -141,8 +165,22 @@ ngx_http_codat_register_process(ngx_http_request_t *r)
         return answer;
     }
 
-    rc = ngx_codat_table_register(ngx_http_codat_status_zone(r), &push, copy);
+    zone = ngx_http_codat_status_zone(r);
 
+    rc = ngx_codat_table_register(zone, &push, copy);
+
+    if (zone->store && rc != NGX_ERROR) {
+        return ngx_http_codat_register_store(r, zone, &push, copy, rc);
+    }
+
+    return ngx_http_codat_register_answer(r, copy, rc);
+}
+
+
+static ngx_int_t
+ngx_http_codat_register_answer(ngx_http_request_t *r, ngx_codat_copy_t *copy,
+    ngx_int_t rc)
+{
     switch (rc) {
 
     case NGX_OK:
@@ -166,6 +204,85 @@ ngx_http_codat_register_process(ngx_http_request_t *r)
                                          NGX_HTTP_CODAT_STATUS_UNAVAILABLE,
                                          "the push can't be looked up");
     }
+}
+
+
+/* the zone knows it already, for webhooks that are quick */
+
+static ngx_int_t
+ngx_http_codat_register_store(ngx_http_request_t *r, ngx_codat_zone_t *zone,
+    ngx_codat_record_t *push, ngx_codat_copy_t *copy, ngx_int_t rc)
+{
+    ngx_array_t                      facts;
+    ngx_codat_work_rows_t           *work;
+    ngx_http_codat_registered_t     *registered;
+
+    registered = ngx_palloc(r->pool, sizeof(ngx_http_codat_registered_t));
+
+    work = ngx_codat_work_create(NGX_CODAT_WORK_ROWS,
+                                 sizeof(ngx_codat_work_rows_t),
+                                 ngx_cycle->log);
+
+    facts.elts = push;
+    facts.nelts = 1;
+
+    if (registered == NULL || work == NULL
+        || ngx_codat_work_facts(&work->work, &work->facts, &facts) != NGX_OK)
+    {
+        if (work) {
+            ngx_codat_work_free(&work->work);
+        }
+
+        return ngx_http_codat_status_problem(r,
+                                         NGX_HTTP_CODAT_STATUS_UNAVAILABLE,
+                                         "out of memory");
+    }
+
+    registered->zone = zone;
+    registered->copy = copy;
+    registered->rc = rc;
+
+    work->origin = ngx_http_codat_deliver_origin(zone);
+
+    return ngx_http_codat_ask(r, zone, &work->work,
+                              ngx_http_codat_register_stored, NULL,
+                              registered);
+}
+
+
+/* the row as the store has it: more of it may have been known there */
+
+static ngx_int_t
+ngx_http_codat_register_stored(ngx_http_request_t *r, ngx_codat_work_t *w,
+    void *data)
+{
+    ngx_http_codat_registered_t *registered = data;
+
+    u_char                  key[NGX_CODAT_ZONE_KEY_LEN];
+    ngx_codat_work_row_t   *row;
+    ngx_codat_work_rows_t  *work;
+
+    work = (ngx_codat_work_rows_t *) w;
+
+    ngx_http_codat_persist_rows(registered->zone, &work->rows);
+
+    row = work->rows.elts;
+
+    if (work->rows.nelts
+        && ngx_codat_table_key(registered->zone,
+                               &row->record.texts[NGX_CODAT_TEXT_ID], key)
+           == NGX_OK
+        && ngx_codat_table_get(registered->zone, NGX_CODAT_RECORD_PUSH, key,
+                               registered->copy)
+           != NGX_OK)
+    {
+        /* the zone is too full for it: not so the store */
+
+        registered->copy->record = row->record;
+    }
+
+    return ngx_http_codat_register_answer(r, registered->copy,
+                              registered->rc == NGX_OK ? NGX_OK : NGX_DONE);
 }
 
 
@@ -385,11 +502,54 @@ ngx_http_codat_register_location(ngx_http_request_t *r)
 ngx_int_t
 ngx_http_codat_forget(ngx_http_request_t *r, const u_char *key)
 {
+    ngx_int_t                 rc;
+    ngx_codat_zone_t         *zone;
+    ngx_codat_work_forget_t  *work;
+
+    zone = ngx_http_codat_status_zone(r);
+
+    rc = ngx_codat_table_forget(zone, key);
+
+    if (zone->store == NULL) {
+        return ngx_http_codat_forget_answer(r, rc);
+    }
+
+    work = ngx_codat_work_create(NGX_CODAT_WORK_FORGET,
+                                 sizeof(ngx_codat_work_forget_t),
+                                 ngx_cycle->log);
+    if (work == NULL) {
+        return NGX_HTTP_SERVICE_UNAVAILABLE;
+    }
+
+    ngx_http_codat_status_push(r, &work->key);
+
+    if (ngx_codat_work_text(&work->work, &work->key, &work->key) != NGX_OK) {
+        ngx_codat_work_free(&work->work);
+        return NGX_HTTP_SERVICE_UNAVAILABLE;
+    }
+
+    return ngx_http_codat_ask(r, zone, &work->work,
+                              ngx_http_codat_forget_stored, NULL,
+                              rc == NGX_OK ? zone : NULL);
+}
+
+
+/* "data" is not NULL if the zone knew it */
+
+static ngx_int_t
+ngx_http_codat_forget_stored(ngx_http_request_t *r, ngx_codat_work_t *work,
+    void *data)
+{
+    return ngx_http_codat_forget_answer(r, data ? NGX_OK : work->rc);
+}
+
+
+static ngx_int_t
+ngx_http_codat_forget_answer(ngx_http_request_t *r, ngx_int_t rc)
+{
     ngx_str_t  none = ngx_null_string;
 
-    if (ngx_codat_table_forget(ngx_http_codat_status_zone(r), key)
-        != NGX_OK)
-    {
+    if (rc != NGX_OK) {
         return ngx_http_codat_status_problem(r, NGX_HTTP_CODAT_NOT_FOUND,
                                              "this push is not known");
     }
