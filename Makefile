@@ -21,7 +21,7 @@ files  := $(sort $(wildcard ngx_http_codat_module/*.[ch]))
 
 .PHONY: all help deps deps-test deps-check install unit test demo asan \
         valgrind lockcheck tidy bench soak warnings clean FORCE
-.PHONY: oom cover
+.PHONY: oom cover crash
 .PHONY: matrix conformance deb deb-test
 .PHONY: fuzz fuzz-night sdk
 
@@ -121,6 +121,13 @@ fuzz:           ## hostile input, FUZZ_SECONDS=60 for each target
 
 fuzz-night:     ## the same for an hour each, two at a time
 	@$(MAKE) fuzz FUZZ_SECONDS=$${FUZZ_SECONDS:-3600} FUZZ_JOBS=2
+
+crash:          ## a store, while nginx dies at every step; ROUNDS=30
+	@t/tools/deps install build test
+	@$(MAKE) all BUILD=$(BUILD)/crash \
+	    EXTRA_CFLAGS="$(EXTRA_CFLAGS) -DNGX_CODAT_FAULTS=1"
+	@MODULE=$(dir)/crash/$(notdir $(module)) CRASH_ROUNDS=$(ROUNDS) \
+	    t/crash/run
 
 warnings: $(dir)/Makefile  ## compile with gcc and clang, many warnings
 	@t/tools/warnings $(dir)

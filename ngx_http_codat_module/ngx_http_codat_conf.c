@@ -276,36 +276,6 @@ ngx_http_codat_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_memzero(&args, sizeof(ngx_http_codat_zone_args_t));
 
     if (ngx_http_codat_zone_args(cf, &args) != NGX_CONF_OK) {
-    arg = cf->args->elts;
-
-    for (i = 1; i < cf->args->nelts; i++) {
-
-        rc = ngx_http_codat_take(cf, &arg[i], "zone=", &args.zone);
-
-        if (rc == NGX_DECLINED) {
-            rc = ngx_http_codat_take(cf, &arg[i], "store=", &args.store);
-        }
-
-        if (rc == NGX_DECLINED) {
-            rc = ngx_http_codat_take(cf, &arg[i], "dedupe=", &args.dedupe);
-        }
-
-        if (rc == NGX_DECLINED) {
-            rc = ngx_http_codat_take(cf, &arg[i], "retain=", &args.retain);
-        }
-
-        if (rc == NGX_DECLINED) {
-            return ngx_http_codat_invalid(cf, &arg[i], "zone=NAME:SIZE, "
-                                          "store=, dedupe= and retain= are "
-                                          "allowed");
-        }
-
-        if (rc != NGX_OK) {
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    if (ngx_http_codat_zone_size(cf, &args.zone, &args.size) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -387,21 +357,6 @@ ngx_http_codat_zone_args(ngx_conf_t *cf, ngx_http_codat_zone_args_t *args)
     if (ngx_http_codat_zone_size(cf, &args->zone, &args->size)
         != NGX_CONF_OK)
     {
-        return NGX_CONF_ERROR;
-    }
-
-    if (args->store.len && ngx_strcmp(args->store.data, "off") != 0) {
-
-        /* what follows the scheme may hold a password */
-
-        for (i = 0; i < args->store.len && args->store.data[i] != ':'; i++) {
-            /* void */
-        }
-
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"codat_zone\" has a store \"%*s\" that this "
-                           "version does not have, only store=off is allowed",
-                           i, args->store.data);
         return NGX_CONF_ERROR;
     }
 

@@ -541,6 +541,8 @@ ngx_http_codat_deliver_attempt(ngx_http_codat_deliver_t *deliver,
     ngx_add_timer(&job->event, route->cdlcf->forward_timeout);
 
     ngx_http_run_posted_requests(c);
+
+    ngx_codat_fault("deliver.started");
 }
 
 
