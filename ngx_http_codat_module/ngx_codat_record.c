@@ -168,6 +168,25 @@ ngx_codat_uuid_parse(const ngx_str_t *text, u_char *uuid)
 }
 
 
+ngx_uint_t
+ngx_codat_id_same(const ngx_str_t *one, const ngx_str_t *two)
+{
+    u_char  a[NGX_CODAT_KEY_LEN], b[NGX_CODAT_KEY_LEN];
+
+    if (one->len != two->len) {
+        return 0;
+    }
+
+    if (ngx_codat_uuid_parse(one, a) == NGX_OK
+        && ngx_codat_uuid_parse(two, b) == NGX_OK)
+    {
+        return ngx_memcmp(a, b, NGX_CODAT_KEY_LEN) == 0;
+    }
+
+    return ngx_memcmp(one->data, two->data, one->len) == 0;
+}
+
+
 /* done for every id of every event, hence without a branch for each digit */
 
 static ngx_int_t

@@ -114,6 +114,9 @@ typedef struct {
  */
 ngx_int_t ngx_codat_uuid_parse(const ngx_str_t *text, u_char *uuid);
 
+/* Compares two ids: UUIDs in any case, others byte for byte.  1 or 0. */
+ngx_uint_t ngx_codat_id_same(const ngx_str_t *one, const ngx_str_t *two);
+
 /* Writes NGX_CODAT_UUID_LEN bytes, lower case; returns the byte behind. */
 u_char *ngx_codat_uuid_format(u_char *p, const u_char *uuid);
 

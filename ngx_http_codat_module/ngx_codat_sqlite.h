@@ -133,6 +133,19 @@ ngx_int_t ngx_codat_sqlite_stats(ngx_codat_sqlite_t *db,
 ngx_int_t ngx_codat_sqlite_enqueue(ngx_codat_sqlite_t *db, uint64_t event,
     ngx_codat_work_delivery_t *delivery, int64_t now, int64_t lease,
     uint64_t owner);
+
+/* A first column: NGX_OK, NGX_DECLINED if there is no row, or NGX_ERROR. */
+ngx_int_t ngx_codat_sqlite_any(ngx_codat_sqlite_t *db, sqlite3_stmt *stmt,
+    int64_t *value);
+
+/* NGX_OK if there is a delivery that it has to wait for, NGX_DECLINED. */
+ngx_int_t ngx_codat_sqlite_behind(ngx_codat_sqlite_t *db,
+    const ngx_codat_work_delivery_t *delivery);
+
+/* Lets the next one of a key go, if the one before it is over. */
+ngx_int_t ngx_codat_sqlite_unblock(ngx_codat_sqlite_t *db,
+    const ngx_str_t *route, const ngx_str_t *key);
+
 ngx_int_t ngx_codat_sqlite_result(ngx_codat_sqlite_t *db,
     ngx_codat_work_result_t *result);
 ngx_int_t ngx_codat_sqlite_claim(ngx_codat_sqlite_t *db,
@@ -161,11 +174,7 @@ ngx_int_t ngx_codat_sqlite_apply(ngx_codat_sqlite_t *db, ngx_pool_t *pool,
     ngx_array_t *facts, uint64_t origin, ngx_uint_t read, ngx_array_t *rows,
     ngx_uint_t *merged);
 
-/* Binds a filter, parameters 1 to 8, and a limit. */
-void ngx_codat_sqlite_filter(sqlite3_stmt *stmt,
-    const ngx_codat_work_filter_t *filter, ngx_uint_t limit);
-
-/* Reads the columns of EVENT_LIST.  NGX_OK or NGX_ERROR (memory). */
+/* Reads the columns of EVENT_GET, but for the last three.  NGX_OK or NGX_ERROR (memory). */
 ngx_int_t ngx_codat_sqlite_event(ngx_pool_t *pool, sqlite3_stmt *stmt,
     ngx_codat_work_event_t *event);
 

@@ -19,16 +19,10 @@
 #include "ngx_codat_sqlite.h"
 
 
-static ngx_int_t ngx_codat_sqlite_any(ngx_codat_sqlite_t *db,
-    sqlite3_stmt *stmt, int64_t *value);
-static ngx_int_t ngx_codat_sqlite_behind(ngx_codat_sqlite_t *db,
-    const ngx_codat_work_delivery_t *delivery);
 static ngx_int_t ngx_codat_sqlite_free(ngx_codat_sqlite_t *db,
     const ngx_codat_work_delivery_t *delivery, int64_t now);
 static ngx_int_t ngx_codat_sqlite_running(ngx_codat_sqlite_t *db,
     const ngx_str_t *route, int64_t now, int64_t *running);
-static ngx_int_t ngx_codat_sqlite_unblock(ngx_codat_sqlite_t *db,
-    const ngx_str_t *route, const ngx_str_t *key);
 static ngx_int_t ngx_codat_sqlite_due(ngx_codat_sqlite_t *db,
     ngx_codat_work_claim_t *claim, ngx_codat_work_delivery_t *route,
     size_t *size);
@@ -36,17 +30,11 @@ static ngx_int_t ngx_codat_sqlite_take(ngx_codat_sqlite_t *db,
     ngx_codat_work_claim_t *claim, ngx_codat_work_claimed_t *claimed);
 static ngx_int_t ngx_codat_sqlite_event_of(ngx_codat_sqlite_t *db,
     ngx_pool_t *pool, uint64_t id, ngx_codat_work_event_t *event);
-static ngx_int_t ngx_codat_sqlite_live(ngx_codat_sqlite_t *db,
-    ngx_codat_work_replayed_t *replayed, int64_t now);
 static void ngx_codat_sqlite_size(ngx_codat_sqlite_t *db,
     ngx_codat_work_stats_t *stats);
-static ngx_int_t ngx_codat_sqlite_cancel_event(ngx_codat_sqlite_t *db,
-    ngx_codat_work_cancel_t *cancel, int64_t event);
 
 
-/* a first column; NGX_OK, NGX_DECLINED if there is no row, NGX_ERROR */
-
-static ngx_int_t
+ngx_int_t
 ngx_codat_sqlite_any(ngx_codat_sqlite_t *db, sqlite3_stmt *stmt,
     int64_t *value)
 {
@@ -122,9 +110,7 @@ ngx_codat_sqlite_enqueue(ngx_codat_sqlite_t *db, uint64_t event,
 }
 
 
-/* NGX_OK if there is one that it has to wait for */
-
-static ngx_int_t
+ngx_int_t
 ngx_codat_sqlite_behind(ngx_codat_sqlite_t *db,
     const ngx_codat_work_delivery_t *delivery)
 {
@@ -289,9 +275,7 @@ ngx_codat_sqlite_result(ngx_codat_sqlite_t *db,
 }
 
 
-/* the next one of a key, if the one before it is over */
-
-static ngx_int_t
+ngx_int_t
 ngx_codat_sqlite_unblock(ngx_codat_sqlite_t *db, const ngx_str_t *route,
     const ngx_str_t *key)
 {
@@ -532,209 +516,7 @@ ngx_codat_sqlite_release(ngx_codat_sqlite_t *db,
 }
 
 
-/* --- by hand ------------------------------------------------------------ */
-
-ngx_int_t
-ngx_codat_sqlite_replay(ngx_codat_sqlite_t *db,
-    ngx_codat_work_replay_t *replay)
-{
-    ngx_int_t                   rc;
-    ngx_uint_t                  i;
-    ngx_codat_work_replayed_t  *replayed;
-
-    replay->count = 0;
-    replayed = replay->replayed.elts;
-
-    for (i = 0; i < replay->replayed.nelts; i++) {
-
-        rc = ngx_codat_sqlite_live(db, &replayed[i], replay->now);
-
-        if (rc == NGX_DECLINED) {
-            rc = ngx_codat_sqlite_enqueue(db, replayed[i].event,
-                                          &replayed[i].delivery, replay->now,
-                                          0, 0);
-            if (rc == NGX_OK) {
-                rc = NGX_DONE;
-            }
-        }
-
-        if (rc == NGX_ERROR) {
-            return NGX_ERROR;
-        }
-
-        if (rc == NGX_DONE) {
-            replay->count++;
-        }
-    }
-
-    return NGX_OK;
-}
-
-
-/*
- * NGX_OK: it is under way, NGX_DONE: it was dead and lives again,
- * NGX_DECLINED: neither
- */
-
-static ngx_int_t
-ngx_codat_sqlite_live(ngx_codat_sqlite_t *db,
-    ngx_codat_work_replayed_t *replayed, int64_t now)
-{
-    int64_t                     value;
-    ngx_int_t                   rc;
-    sqlite3_stmt               *stmt;
-    ngx_codat_work_delivery_t  *delivery;
-
-    delivery = &replayed->delivery;
-
-    stmt = ngx_codat_sqlite(db, NGX_CODAT_SQL_DELIVERY_LIVE);
-    if (stmt == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_codat_sqlite_int(stmt, 1, (int64_t) replayed->event);
-    ngx_codat_sqlite_text(stmt, 2, &delivery->route);
-
-    rc = ngx_codat_sqlite_any(db, stmt, &value);
-
-    if (rc != NGX_DECLINED) {
-        return rc;
-    }
-
-    stmt = ngx_codat_sqlite(db, NGX_CODAT_SQL_DELIVERY_REVIVE);
-    if (stmt == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_codat_sqlite_int(stmt, 1, (int64_t) replayed->event);
-    ngx_codat_sqlite_text(stmt, 2, &delivery->route);
-    ngx_codat_sqlite_text(stmt, 3, &delivery->nonce);
-    ngx_codat_sqlite_int(stmt, 4, now);
-
-    if (ngx_codat_sqlite_exec(db, stmt) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    return sqlite3_changes(db->db) ? NGX_DONE : NGX_DECLINED;
-}
-
-
-ngx_int_t
-ngx_codat_sqlite_cancel(ngx_codat_sqlite_t *db,
-    ngx_codat_work_cancel_t *cancel)
-{
-    int64_t       *event;
-    ngx_int_t      rc;
-    ngx_uint_t     i;
-    ngx_array_t    events;
-    sqlite3_stmt  *stmt;
-
-    cancel->count = 0;
-
-    stmt = ngx_codat_sqlite(db, NGX_CODAT_SQL_EVENT_SELECT);
-
-    if (stmt == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (ngx_array_init(&events, cancel->work.pool, 16, sizeof(int64_t))
-        != NGX_OK)
-    {
-        ngx_codat_sqlite_error(db, "out of memory");
-        return NGX_ERROR;
-    }
-
-    ngx_codat_sqlite_filter(stmt, &cancel->filter, cancel->limit);
-
-    while ((rc = ngx_codat_sqlite_step(db, stmt)) == NGX_OK) {
-
-        event = ngx_array_push(&events);
-
-        if (event == NULL) {
-            (void) sqlite3_reset(stmt);
-            ngx_codat_sqlite_error(db, "out of memory");
-            return NGX_ERROR;
-        }
-
-        *event = sqlite3_column_int64(stmt, 0);
-    }
-
-    event = events.elts;
-
-    for (i = 0; rc == NGX_DONE && i < events.nelts; i++) {
-
-        if (ngx_codat_sqlite_cancel_event(db, cancel, event[i]) != NGX_OK) {
-            return NGX_ERROR;
-        }
-    }
-
-    if (rc != NGX_DONE) {
-        return NGX_ERROR;
-    }
-
-    return events.nelts ? NGX_OK : NGX_DECLINED;
-}
-
-
-static ngx_int_t
-ngx_codat_sqlite_cancel_event(ngx_codat_sqlite_t *db,
-    ngx_codat_work_cancel_t *cancel, int64_t event)
-{
-    int64_t        id;
-    ngx_int_t      rc;
-    ngx_str_t      route, key;
-    sqlite3_stmt  *stmt, *end;
-
-    end = ngx_codat_sqlite(db, NGX_CODAT_SQL_DELIVERY_CANCEL);
-
-    if (end == NULL) {
-        return NGX_ERROR;
-    }
-
-    /* one at a time, since each may make another one go on */
-
-    for ( ;; ) {
-
-        stmt = ngx_codat_sqlite(db, NGX_CODAT_SQL_DELIVERY_OPEN);
-        if (stmt == NULL) {
-            return NGX_ERROR;
-        }
-
-        ngx_codat_sqlite_int(stmt, 1, event);
-
-        rc = ngx_codat_sqlite_step(db, stmt);
-
-        if (rc != NGX_OK) {
-            return (rc == NGX_DONE) ? NGX_OK : NGX_ERROR;
-        }
-
-        id = sqlite3_column_int64(stmt, 0);
-
-        if (ngx_codat_sqlite_column(cancel->work.pool, stmt, 1, &route)
-            != NGX_OK
-            || ngx_codat_sqlite_column(cancel->work.pool, stmt, 2, &key)
-               != NGX_OK)
-        {
-            (void) sqlite3_reset(stmt);
-            ngx_codat_sqlite_error(db, "out of memory");
-            return NGX_ERROR;
-        }
-
-        (void) sqlite3_reset(stmt);
-
-        ngx_codat_sqlite_int(end, 1, id);
-        ngx_codat_sqlite_int(end, 2, cancel->now);
-
-        if (ngx_codat_sqlite_exec(db, end) != NGX_OK
-            || ngx_codat_sqlite_unblock(db, &route, &key) != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-
-        cancel->count++;
-    }
-}
-
+/* --- upkeep ------------------------------------------------------------- */
 
 ngx_int_t
 ngx_codat_sqlite_prune(ngx_codat_sqlite_t *db, ngx_codat_work_prune_t *prune)

@@ -40,45 +40,23 @@ X(EVENT_DONE,
   "UPDATE event SET state = ?2, succeeded = succeeded | ?3, lease = 0"
   " WHERE id = ?1")
 
-/* $state: any event, or those with a delivery in that state */
+/* candidates of a list, which C looks at: newest first, so many at a time */
 
-#define NGX_CODAT_SQL_FILTER                                                  \
-  " (?1 = 0 OR e.id = ?1)"                                                    \
-  " AND (?2 IS NULL OR e.event_id = ?2 OR e.webhook_id = ?2)"                 \
-  " AND (?3 IS NULL OR e.type = ?3 COLLATE NOCASE)"                           \
-  " AND (?4 IS NULL OR e.company = ?4 COLLATE NOCASE)"                        \
-  " AND (?5 = 0 OR e.received >= ?5) AND (?6 = 0 OR e.received < ?6)"         \
-  " AND (?7 = 0 OR e.id < ?7)"                                                \
-  " AND (?8 IS NULL OR EXISTS (SELECT 1 FROM delivery d"                      \
-  " WHERE d.event = e.id AND d.state = ?8))"
+X(EVENT_SCAN,
+  "SELECT id, type, company, received FROM event WHERE id < ?1"
+  " ORDER BY id DESC LIMIT ?2")
 
-X(EVENT_LIST,
-  "SELECT e.id, event_id, webhook_id, type, company, connection, push_key,"
-  " client, endpoint, received, generated, stale, reference, body"
-  " FROM event e WHERE" NGX_CODAT_SQL_FILTER
-  " ORDER BY e.id DESC LIMIT ?9")
+X(STATE_SCAN,
+  "SELECT d.event, e.type, e.company, e.received FROM ("
+  "SELECT DISTINCT event FROM delivery WHERE state = ?3 AND event < ?1"
+  " ORDER BY event DESC LIMIT ?2) d CROSS JOIN event e"
+  " WHERE e.id = d.event ORDER BY d.event DESC")
 
-X(EVENT_SELECT,
-  "SELECT e.id FROM event e WHERE" NGX_CODAT_SQL_FILTER
-  " ORDER BY e.id DESC LIMIT ?9")
+X(EVENT_NAMED,
+  "SELECT max(id) FROM (SELECT id FROM event WHERE event_id = ?1"
+  " UNION ALL SELECT id FROM event WHERE webhook_id = ?1)")
 
-/* by the deliveries, of which few are not over, instead of all events */
-
-X(STATE_LIST,
-  "SELECT e.id, event_id, webhook_id, type, company, connection, push_key,"
-  " client, endpoint, received, generated, stale, reference, body"
-  " FROM event e WHERE e.id IN (SELECT d.event FROM delivery d"
-  " WHERE d.state = ?8 AND (?7 = 0 OR d.event < ?7)) AND"
-  NGX_CODAT_SQL_FILTER
-  " ORDER BY e.id DESC LIMIT ?9")
-
-X(STATE_SELECT,
-  "SELECT e.id FROM event e WHERE e.id IN (SELECT d.event FROM delivery d"
-  " WHERE d.state = ?8 AND (?7 = 0 OR d.event < ?7)) AND"
-  NGX_CODAT_SQL_FILTER
-  " ORDER BY e.id DESC LIMIT ?9")
-
-#undef NGX_CODAT_SQL_FILTER
+X(EVENT_EXISTS, "SELECT 1 FROM event WHERE id = ?1")
 
 X(EVENT_GET,
   "SELECT id, event_id, webhook_id, type, company, connection, push_key,"
@@ -154,13 +132,14 @@ X(DELIVERY_LIVE,
   " AND state IN ('pending', 'blocked') LIMIT 1")
 
 X(DELIVERY_REVIVE,
-  "UPDATE delivery SET state = 'pending', nonce = ?3, attempts = 0,"
+  "UPDATE delivery SET state = ?5, nonce = ?3, order_key = ?6, attempts = 0,"
   " next_at = ?4, finished = NULL WHERE id = (SELECT max(id) FROM delivery"
   " WHERE event = ?1 AND route = ?2 AND state = 'dead')")
 
 X(DELIVERY_OPEN,
   "SELECT id, route, order_key FROM delivery WHERE event = ?1"
-  " AND state IN ('pending', 'blocked')")
+  " AND (state = ?2 OR (?2 IS NULL AND state IN ('pending', 'blocked')))"
+  " LIMIT 1")
 
 X(DELIVERY_CANCEL,
   "UPDATE delivery SET state = 'canceled', finished = ?2, owner = 0,"

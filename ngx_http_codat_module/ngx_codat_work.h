@@ -21,6 +21,9 @@
 
 #define NGX_CODAT_WORK_DIGEST_LEN  32
 
+/* events that a unit looks at to find those of a list */
+#define NGX_CODAT_WORK_SCAN        20000
+
 
 typedef enum {
     NGX_CODAT_WORK_RECEIVE = 0,
@@ -249,13 +252,15 @@ typedef struct {
 } ngx_codat_work_load_t;
 
 
-/* which events, or which of their deliveries */
-
+/*
+ * Which events.  With "id" or "event_id", of a body or a header or else the
+ * row, it is that one, the newest of several; the others apply to lists.
+ */
 typedef struct {
     uint64_t                   id;          /* of the row, 0: any */
-    ngx_str_t                  event_id;    /* of body or header */
-    ngx_codat_queued_e         state;
-    ngx_str_t                  type;
+    ngx_str_t                  event_id;
+    ngx_codat_queued_e         state;       /* of a delivery */
+    ngx_str_t                  type;        /* patterns, with commas */
     ngx_str_t                  company;
     int64_t                    from;        /* of receipt, 0: any */
     int64_t                    until;
@@ -284,15 +289,18 @@ typedef struct {
 } ngx_codat_work_entry_t;
 
 
-/* Lists events with their deliveries, newest first. */
-
+/*
+ * Lists events with their deliveries, newest first.  One unit looks at no
+ * more than NGX_CODAT_WORK_SCAN events: "last" is the row to go on before,
+ * 0 at the end.
+ */
 typedef struct {
     ngx_codat_work_t           work;
     ngx_codat_work_filter_t    filter;
     ngx_uint_t                 limit;
     size_t                     size;        /* of bodies, one at least */
     ngx_array_t                entries;     /* out: ngx_codat_work_entry_t */
-    unsigned                   more:1;      /* out */
+    uint64_t                   last;        /* out */
 } ngx_codat_work_list_t;
 
 
@@ -306,7 +314,8 @@ typedef struct {
 
 /*
  * Delivers events again.  A delivery that is dead lives again, one that is
- * not over is left alone, else there is a new one.
+ * not over is left alone, else there is a new one.  Events that have gone are
+ * passed over.
  */
 typedef struct {
     ngx_codat_work_t           work;
@@ -316,14 +325,18 @@ typedef struct {
 } ngx_codat_work_replay_t;
 
 
-/* Ends deliveries that are not over, of at most "limit" events. */
-
+/*
+ * Ends deliveries that are in the state of the filter, or not over, of at
+ * most "limit" events.  "last" is as above.
+ */
 typedef struct {
     ngx_codat_work_t           work;
-    ngx_codat_work_filter_t    filter;      /* without a state */
+    ngx_codat_work_filter_t    filter;
     ngx_uint_t                 limit;
     int64_t                    now;
+    ngx_uint_t                 events;      /* out, looked for and found */
     ngx_uint_t                 count;       /* out, deliveries */
+    uint64_t                   last;        /* out */
 } ngx_codat_work_cancel_t;
 
 

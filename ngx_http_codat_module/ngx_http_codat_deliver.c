@@ -297,6 +297,19 @@ ngx_http_codat_deliver_running(ngx_codat_zone_t *zone)
 }
 
 
+void
+ngx_http_codat_deliver_now(ngx_codat_zone_t *zone)
+{
+    ngx_http_codat_deliver_t  *deliver;
+
+    deliver = ngx_http_codat_deliver_of(zone);
+
+    if (deliver) {
+        ngx_http_codat_deliver_claim(deliver);
+    }
+}
+
+
 /* --- claiming ----------------------------------------------------------- */
 
 static void

@@ -49,6 +49,9 @@ uint64_t ngx_http_codat_deliver_owner(ngx_codat_zone_t *zone);
 void ngx_http_codat_deliver_received(ngx_codat_zone_t *zone,
     ngx_codat_work_receive_t *work);
 
+/* Looks for what is due, as there is something new. */
+void ngx_http_codat_deliver_now(ngx_codat_zone_t *zone);
+
 /* Attempts under way in this worker. */
 ngx_uint_t ngx_http_codat_deliver_running(ngx_codat_zone_t *zone);
 

@@ -35,8 +35,6 @@ typedef struct {
 } ngx_http_codat_events_t;
 
 
-static ngx_int_t ngx_http_codat_events_check(ngx_http_request_t *r,
-    ngx_str_t *patterns, ngx_int_t *answer);
 static ngx_int_t ngx_http_codat_events_resume(ngx_http_request_t *r,
     ngx_http_codat_events_t *events, ngx_str_t *cursor, ngx_int_t *answer);
 static ngx_int_t ngx_http_codat_events_step(ngx_http_codat_stream_t *s);
@@ -60,10 +58,13 @@ ngx_http_codat_events(ngx_http_request_t *r, ngx_http_codat_query_t *query)
     ngx_int_t                 answer;
     ngx_http_codat_events_t  *events;
 
-    if (query->state.len) {
+    if (query->state.len || query->from.len || query->until.len) {
         return ngx_http_codat_status_problem(r, NGX_HTTP_CODAT_INVALID_QUERY,
-                                             "the argument \"state\" needs a "
-                                             "zone with a store");
+                                             "the argument \"%s\" needs a "
+                                             "zone with a store",
+                                             query->state.len ? "state"
+                                             : query->from.len ? "from"
+                                                               : "until");
     }
 
     events = ngx_palloc(r->pool, sizeof(ngx_http_codat_events_t));
@@ -96,7 +97,7 @@ ngx_http_codat_events(ngx_http_request_t *r, ngx_http_codat_query_t *query)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_codat_events_check(ngx_http_request_t *r, ngx_str_t *patterns,
     ngx_int_t *answer)
 {
@@ -347,9 +348,8 @@ ngx_http_codat_events_wanted(ngx_http_codat_events_t *events,
     ngx_str_t   pattern;
 
     if (events->company.len
-        && !ngx_http_codat_list_same_id(
-                                  &event->fields[NGX_CODAT_FIELD_COMPANY_ID],
-                                  &events->company))
+        && !ngx_codat_id_same(&event->fields[NGX_CODAT_FIELD_COMPANY_ID],
+                              &events->company))
     {
         return 0;
     }

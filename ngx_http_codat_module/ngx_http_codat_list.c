@@ -236,7 +236,7 @@ ngx_http_codat_list_step(ngx_http_codat_stream_t *s)
 
     if (rc == NGX_OK
         && list->company.len
-        && !ngx_http_codat_list_same_id(company, &list->company))
+        && !ngx_codat_id_same(company, &list->company))
     {
         rc = NGX_AGAIN;
     }
@@ -511,23 +511,4 @@ ngx_http_codat_list_text(ngx_http_codat_stream_t *s, const char *text)
     }
 
     return NGX_AGAIN;
-}
-
-
-ngx_uint_t
-ngx_http_codat_list_same_id(const ngx_str_t *one, const ngx_str_t *two)
-{
-    u_char  a[NGX_CODAT_KEY_LEN], b[NGX_CODAT_KEY_LEN];
-
-    if (one->len != two->len) {
-        return 0;
-    }
-
-    if (ngx_codat_uuid_parse(one, a) == NGX_OK
-        && ngx_codat_uuid_parse(two, b) == NGX_OK)
-    {
-        return ngx_memcmp(a, b, NGX_CODAT_KEY_LEN) == 0;
-    }
-
-    return ngx_memcmp(one->data, two->data, one->len) == 0;
 }

@@ -30,9 +30,5 @@ ngx_int_t ngx_http_codat_list(ngx_http_request_t *r,
 ngx_int_t ngx_http_codat_list_row(ngx_http_request_t *r,
     ngx_codat_copy_t *copy);
 
-/* Compares two ids: UUIDs in any case, others byte for byte.  1 or 0. */
-ngx_uint_t ngx_http_codat_list_same_id(const ngx_str_t *one,
-    const ngx_str_t *two);
-
 
 #endif /* _NGX_HTTP_CODAT_LIST_H_INCLUDED_ */

@@ -49,6 +49,8 @@ X(INVALID_CURSOR,         "invalid_cursor",              400,
   "The list can't go on from there")
 X(INVALID_BODY,           "invalid_body",                400,
   "The body says what it can't")
+X(NO_FORWARD,             "no_forward",                  409,
+  "The event has nowhere to go")
 X(STATUS_UNAVAILABLE,     "unavailable",                 503,
   "The request can't be served at present")
 

@@ -48,6 +48,12 @@ static ngx_http_codat_arg_t  ngx_http_codat_args[] = {
     { ngx_string("state"), NGX_HTTP_CODAT_ARG_STATE,
       offsetof(ngx_http_codat_query_t, state), 32 },
 
+    { ngx_string("from"), NGX_HTTP_CODAT_ARG_FROM,
+      offsetof(ngx_http_codat_query_t, from), 64 },
+
+    { ngx_string("until"), NGX_HTTP_CODAT_ARG_UNTIL,
+      offsetof(ngx_http_codat_query_t, until), 64 },
+
     { ngx_string("limit"), NGX_HTTP_CODAT_ARG_LIMIT, 0, 16 },
 
     { ngx_string("wait"), NGX_HTTP_CODAT_ARG_WAIT, 0,

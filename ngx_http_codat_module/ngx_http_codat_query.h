@@ -22,9 +22,11 @@
 #define NGX_HTTP_CODAT_ARG_AFTER       0x20
 #define NGX_HTTP_CODAT_ARG_WAIT        0x40
 #define NGX_HTTP_CODAT_ARG_STATE       0x80
+#define NGX_HTTP_CODAT_ARG_FROM        0x100
+#define NGX_HTTP_CODAT_ARG_UNTIL       0x200
 
 /* all arguments are ignored */
-#define NGX_HTTP_CODAT_ARG_ANY         0x100
+#define NGX_HTTP_CODAT_ARG_ANY         0x400
 
 
 /* rows of a list that names no limit, and the most in a subrequest */
@@ -40,6 +42,8 @@ typedef struct {
     ngx_str_t     event_type;
     ngx_str_t     after;
     ngx_str_t     state;
+    ngx_str_t     from;
+    ngx_str_t     until;
     ngx_uint_t    limit;
     ngx_int_t     wait;         /* seconds, -1: not given */
     ngx_uint_t    given;        /* mask of the arguments above */

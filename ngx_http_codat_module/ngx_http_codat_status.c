@@ -13,6 +13,7 @@
 #include "ngx_http_codat_metrics.h"
 #include "ngx_http_codat_overview.h"
 #include "ngx_http_codat_query.h"
+#include "ngx_http_codat_queue_api.h"
 #include "ngx_http_codat_register.h"
 #include "ngx_http_codat_status.h"
 #include "ngx_http_codat_wait.h"
@@ -40,12 +41,14 @@ typedef struct {
 static ngx_http_codat_resource_t *ngx_http_codat_status_route(
     ngx_http_request_t *r, ngx_str_t *key);
 static ngx_int_t ngx_http_codat_status_get(ngx_http_request_t *r,
+    ngx_http_codat_resource_t *resource, ngx_str_t *key);
+static ngx_int_t ngx_http_codat_status_stored(ngx_http_request_t *r,
     ngx_http_codat_resource_t *resource, ngx_str_t *text);
 static ngx_int_t ngx_http_codat_status_key(ngx_http_request_t *r,
     ngx_http_codat_resource_t *resource, ngx_str_t *text, u_char *key,
     ngx_int_t *answer);
 static ngx_int_t ngx_http_codat_status_methods(ngx_http_request_t *r,
-    ngx_uint_t row);
+    ngx_str_t *methods);
 static ngx_int_t ngx_http_codat_status_unknown(ngx_http_request_t *r,
     ngx_codat_record_kind_e kind);
 static ngx_int_t ngx_http_codat_status_refuse(ngx_http_request_t *r,
@@ -73,7 +76,8 @@ static ngx_http_codat_resource_t  ngx_http_codat_resources[] = {
 
     { ngx_string("events"), NGX_HTTP_CODAT_ROUTE_EVENTS, 0,
       NGX_HTTP_CODAT_ARG_EVENT_TYPE|NGX_HTTP_CODAT_ARG_COMPANY
-      |NGX_HTTP_CODAT_ARG_STATE|NGX_HTTP_CODAT_ARG_LIMIT
+      |NGX_HTTP_CODAT_ARG_STATE|NGX_HTTP_CODAT_ARG_FROM
+      |NGX_HTTP_CODAT_ARG_UNTIL|NGX_HTTP_CODAT_ARG_LIMIT
       |NGX_HTTP_CODAT_ARG_AFTER, 0 },
 
     /* probes add arguments against caches, which can do no harm here */
@@ -105,6 +109,7 @@ static ngx_str_t  ngx_http_codat_status_allow = ngx_string("Allow");
 static ngx_str_t  ngx_http_codat_reading = ngx_string("GET, HEAD");
 static ngx_str_t  ngx_http_codat_writing =
     ngx_string("GET, HEAD, PUT, DELETE");
+static ngx_str_t  ngx_http_codat_posting = ngx_string("POST");
 
 static ngx_str_t  ngx_http_codat_retry_header = ngx_string("Retry-After");
 static ngx_str_t  ngx_http_codat_retry_value = ngx_string("5");
@@ -129,10 +134,17 @@ ngx_http_codat_status_handler(ngx_http_request_t *r)
                                              "there is no such path");
     }
 
-    if (text.len && resource->route == NGX_HTTP_CODAT_ROUTE_EVENTS) {
-        return ngx_http_codat_status_problem(r, NGX_HTTP_CODAT_NOT_FOUND,
-                                             "single events need a zone with "
-                                             "a store");
+    if (resource->route == NGX_HTTP_CODAT_ROUTE_EVENTS) {
+
+        if (ngx_http_codat_status_zone(r)->store) {
+            return ngx_http_codat_status_stored(r, resource, &text);
+        }
+
+        if (text.len) {
+            return ngx_http_codat_status_problem(r, NGX_HTTP_CODAT_NOT_FOUND,
+                                                 "single events need a zone "
+                                                 "with a store");
+        }
     }
 
     if (r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD)) {
@@ -143,9 +155,9 @@ ngx_http_codat_status_handler(ngx_http_request_t *r)
         || resource->kind != NGX_CODAT_RECORD_PUSH
         || !(r->method & (NGX_HTTP_PUT|NGX_HTTP_DELETE)))
     {
-        return ngx_http_codat_status_methods(r, text.len
-                                     && resource->kind
-                                        == NGX_CODAT_RECORD_PUSH);
+        return ngx_http_codat_status_methods(r,
+                    (text.len && resource->kind == NGX_CODAT_RECORD_PUSH)
+                        ? &ngx_http_codat_writing : &ngx_http_codat_reading);
     }
 
     if (ngx_http_codat_query(r, 0, &query, &answer) != NGX_OK
@@ -215,6 +227,43 @@ ngx_http_codat_status_get(ngx_http_request_t *r,
     default: /* NGX_HTTP_CODAT_ROUTE_OVERVIEW */
         return ngx_http_codat_overview(r);
     }
+}
+
+
+/* events of a store: a list, one of them, and what is to be done with them */
+
+static ngx_int_t
+ngx_http_codat_status_stored(ngx_http_request_t *r,
+    ngx_http_codat_resource_t *resource, ngx_str_t *text)
+{
+    ngx_int_t                      answer;
+    ngx_str_t                     *methods;
+    ngx_uint_t                     args, get;
+    ngx_http_codat_query_t         query;
+    ngx_http_codat_queue_action_e  action;
+
+    action = ngx_http_codat_queue_action(text);
+
+    get = (action == NGX_HTTP_CODAT_QUEUE_SHOW);
+    methods = get ? &ngx_http_codat_reading : &ngx_http_codat_posting;
+
+    if (!(r->method & (get ? NGX_HTTP_GET|NGX_HTTP_HEAD : NGX_HTTP_POST))) {
+        return ngx_http_codat_status_methods(r, methods);
+    }
+
+    if (text->len == 0) {
+        args = resource->args;
+
+    } else {
+        args = (action == NGX_HTTP_CODAT_QUEUE_CANCEL)
+               ? NGX_HTTP_CODAT_ARG_STATE : 0;
+    }
+
+    if (ngx_http_codat_query(r, args, &query, &answer) != NGX_OK) {
+        return answer;
+    }
+
+    return ngx_http_codat_queue_api(r, action, text, &query);
 }
 
 
@@ -415,12 +464,8 @@ ngx_http_codat_status_unknown(ngx_http_request_t *r,
 
 
 static ngx_int_t
-ngx_http_codat_status_methods(ngx_http_request_t *r, ngx_uint_t row)
+ngx_http_codat_status_methods(ngx_http_request_t *r, ngx_str_t *methods)
 {
-    ngx_str_t  *methods;
-
-    methods = row ? &ngx_http_codat_writing : &ngx_http_codat_reading;
-
     if (ngx_http_codat_header_add(r, &ngx_http_codat_status_allow, methods)
         != NGX_OK)
     {
