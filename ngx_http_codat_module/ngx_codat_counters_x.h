@@ -95,6 +95,28 @@ X(UNLISTED,             "codat_unlisted_events_total",            counter,
 X(WAITERS,              "codat_waiters",                          gauge,
   "Requests that wait for a row to change.")
 
+/* these of zones with a store alone, as the store said it last */
+X(STORE_DELIVERIES,     "codat_store_deliveries",                 gauge,
+  "Deliveries in the store, by state.")
+
+X(STORE_EVENTS,         "codat_store_events",                     gauge,
+  "Events in the store.")
+
+X(STORE_OLDEST,         "codat_store_oldest_seconds",             gauge,
+  "Age of the oldest event with a delivery that is not over, 0 if none.")
+
+X(STORE_SIZE,           "codat_store_size_bytes",                 gauge,
+  "Size of the database and its log.")
+
+X(STORE_WAITING,        "codat_store_waiting_units",              gauge,
+  "Units of work that wait for the store, in all workers.")
+
+X(STORE_FAILURES,       "codat_store_failures_total",             counter,
+  "Units of work that the store did not do.")
+
+X(STORE_LOADED,         "codat_store_loaded",                     gauge,
+  "Whether the zone has what the store knows, 1 or 0.")
+
 X(LOST,                 "codat_uncounted_total",                  counter,
   "Things not counted in this zone, because its counters were used up.")
 

@@ -174,7 +174,7 @@ ngx_int_t ngx_codat_sqlite_apply(ngx_codat_sqlite_t *db, ngx_pool_t *pool,
     ngx_array_t *facts, uint64_t origin, ngx_uint_t read, ngx_array_t *rows,
     ngx_uint_t *merged);
 
-/* Reads the columns of EVENT_GET, but for the last three.  NGX_OK or NGX_ERROR (memory). */
+/* Reads EVENT_GET but for the last three.  NGX_OK or NGX_ERROR (memory). */
 ngx_int_t ngx_codat_sqlite_event(ngx_pool_t *pool, sqlite3_stmt *stmt,
     ngx_codat_work_event_t *event);
 

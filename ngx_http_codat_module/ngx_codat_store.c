@@ -52,6 +52,7 @@ static void ngx_codat_store_next(ngx_codat_store_worker_t *worker);
 static void ngx_codat_store_group(ngx_codat_store_worker_t *worker);
 static void ngx_codat_store_thread(void *data, ngx_log_t *log);
 static void ngx_codat_store_handler(ngx_event_t *ev);
+static void ngx_codat_store_count(ngx_codat_store_worker_t *worker);
 static void ngx_codat_store_log(ngx_codat_store_worker_t *worker);
 static void ngx_codat_store_tick(ngx_event_t *ev);
 
@@ -239,6 +240,7 @@ ngx_codat_store_handler(ngx_event_t *ev)
         ev->complete = 0;
 
         ngx_codat_store_log(worker);
+        ngx_codat_store_count(worker);
 
         next = worker->group;
 
@@ -258,6 +260,49 @@ ngx_codat_store_handler(ngx_event_t *ev)
 
     if (worker->group == NULL && worker->timer.timer_set) {
         ngx_del_timer(&worker->timer);
+    }
+}
+
+
+/* that reads succeed says little of a disk that is full */
+
+static void
+ngx_codat_store_count(ngx_codat_store_worker_t *worker)
+{
+    ngx_uint_t                 failed, wrote;
+    ngx_codat_work_t          *work;
+    ngx_codat_store_health_t  *health;
+
+    health = worker->store->health;
+
+    if (health == NULL) {
+        return;
+    }
+
+    failed = 0;
+    wrote = 0;
+
+    for (work = worker->group; work; work = work->next) {
+
+        if (work->rc == NGX_ERROR) {
+            failed++;
+
+        } else if (work->op == NGX_CODAT_WORK_RECEIVE
+                   || work->op == NGX_CODAT_WORK_DONE
+                   || work->op == NGX_CODAT_WORK_RESULT)
+        {
+            wrote = 1;
+        }
+    }
+
+    if (wrote) {
+        health->wrote = (ngx_atomic_uint_t) ngx_time();
+    }
+
+    if (failed) {
+        (void) ngx_atomic_fetch_add(&health->failures,
+                                    (ngx_atomic_int_t) failed);
+        health->failed = (ngx_atomic_uint_t) ngx_time();
     }
 }
 

@@ -34,6 +34,15 @@
 typedef struct ngx_codat_store_s  ngx_codat_store_t;
 
 
+/* how a store does, in shared memory, of all workers together */
+typedef struct {
+    ngx_atomic_t                      failures; /* units */
+    ngx_atomic_t                      failed;   /* when the last one did */
+    ngx_atomic_t                      wrote;    /* when one last succeeded
+                                                   that leaves something */
+} ngx_codat_store_health_t;
+
+
 /* What a kind of store is. */
 typedef struct {
     ngx_str_t                         name;
@@ -65,6 +74,7 @@ struct ngx_codat_store_s {
     ngx_str_t                         zone;     /* its name, for messages */
     void                             *pool;     /* of threads */
     void                             *worker;   /* what a process has of it */
+    ngx_codat_store_health_t         *health;   /* or NULL */
 };
 
 

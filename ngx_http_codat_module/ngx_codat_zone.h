@@ -143,6 +143,10 @@ typedef struct {
 } ngx_codat_redo_t;
 
 
+/* workers whose queues are told apart */
+#define NGX_CODAT_ZONE_WORKERS   64
+
+
 /*
  * What the workers know together of a store: who keeps the zone up to date
  * with it, how far that is, and what the store said of itself last.
@@ -158,6 +162,8 @@ typedef struct {
     uint64_t                    events;
     uint64_t                    size;   /* of its files, in bytes */
     int64_t                     oldest; /* receipt of what is not over, usec */
+    uint32_t                    waiting[NGX_CODAT_ZONE_WORKERS];
+    ngx_codat_store_health_t    health;
 } ngx_codat_zone_store_t;
 
 

@@ -150,6 +150,8 @@ ngx_http_codat_deliver_start(ngx_cycle_t *cycle, ngx_codat_zone_t *zone)
         return NGX_ERROR;
     }
 
+    zone->store->health = &zone->sh->store.health;
+
     if (ngx_http_codat_delivers == NULL) {
         ngx_http_codat_delivers = ngx_array_create(cycle->pool, 2,
                                           sizeof(ngx_http_codat_deliver_t *));

@@ -15,6 +15,7 @@
 #define NGX_HTTP_CODAT_KEEP_LEASE  5
 #define NGX_HTTP_CODAT_KEEP_PRUNE  60
 #define NGX_HTTP_CODAT_KEEP_STATS  5
+#define NGX_HTTP_CODAT_KEEP_FAILING  10
 
 /* rows that are read, and dropped, at a time */
 #define NGX_HTTP_CODAT_KEEP_ROWS   1000
@@ -77,13 +78,18 @@ ngx_http_codat_keep_tick(ngx_http_codat_keep_t *keep)
 {
     ngx_codat_zone_store_t  *store;
 
+    store = &keep->zone->sh->store;
+
+    /* of each worker, by its number, which the next one of it has again */
+
+    store->waiting[ngx_worker % NGX_CODAT_ZONE_WORKERS] =
+                       (uint32_t) ngx_codat_store_waiting(keep->zone->store);
+
     keep->keeper = ngx_http_codat_keep_lease(keep);
 
     if (!keep->keeper) {
         return;
     }
-
-    store = &keep->zone->sh->store;
 
     if (!keep->loading) {
         keep->kind = 0;
@@ -146,6 +152,42 @@ ngx_http_codat_keep_leave(ngx_http_codat_keep_t *keep)
     }
 
     ngx_codat_zone_unlock(keep->zone);
+}
+
+
+ngx_uint_t
+ngx_http_codat_keep_failing(ngx_codat_zone_t *zone)
+{
+    time_t                     failed;
+    ngx_codat_store_health_t  *health;
+
+    if (zone->store == NULL) {
+        return 0;
+    }
+
+    health = &zone->sh->store.health;
+    failed = (time_t) health->failed;
+
+    /* it is to be tried again after a while, as webhooks alone tell */
+
+    return failed
+           && failed >= (time_t) health->wrote
+           && failed + NGX_HTTP_CODAT_KEEP_FAILING > ngx_time();
+}
+
+
+ngx_uint_t
+ngx_http_codat_keep_waiting(ngx_codat_zone_t *zone)
+{
+    ngx_uint_t  i, n;
+
+    n = 0;
+
+    for (i = 0; i < NGX_CODAT_ZONE_WORKERS; i++) {
+        n += zone->sh->store.waiting[i];
+    }
+
+    return n;
 }
 
 

@@ -28,5 +28,14 @@ void ngx_http_codat_keep_tick(ngx_http_codat_keep_t *keep);
 /* Gives the lease back, so that another worker has not to wait for its end. */
 void ngx_http_codat_keep_leave(ngx_http_codat_keep_t *keep);
 
+/*
+ * Whether the store failed in the last ten seconds, and has written nothing
+ * since.
+ */
+ngx_uint_t ngx_http_codat_keep_failing(ngx_codat_zone_t *zone);
+
+/* Units that wait for the store, in all workers, as of a second ago. */
+ngx_uint_t ngx_http_codat_keep_waiting(ngx_codat_zone_t *zone);
+
 
 #endif /* _NGX_HTTP_CODAT_KEEP_H_INCLUDED_ */

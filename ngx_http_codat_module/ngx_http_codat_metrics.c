@@ -6,6 +6,7 @@
 
 #include "ngx_http_codat.h"
 #include "ngx_http_codat_count.h"
+#include "ngx_http_codat_keep.h"
 #include "ngx_http_codat_metrics.h"
 #include "ngx_http_codat_page.h"
 #include "ngx_http_codat_status.h"
@@ -36,6 +37,9 @@ typedef struct {
     uint64_t                        unlisted;
     ngx_uint_t                      waiters;
     time_t                          born;
+
+    ngx_codat_zone_t               *stored;     /* NULL: without a store */
+    ngx_codat_zone_store_t          store;
 
     ngx_http_codat_route_t        **routes;     /* of this zone */
     ngx_uint_t                      nroutes;
@@ -74,6 +78,8 @@ static void ngx_http_codat_metrics_kinds(ngx_http_codat_page_t *page,
 static void ngx_http_codat_metrics_states(ngx_http_codat_page_t *page,
     const ngx_str_t *names, ngx_uint_t n, const uint32_t *states);
 static void ngx_http_codat_metrics_zone(ngx_http_codat_page_t *page,
+    ngx_http_codat_metrics_t *m);
+static void ngx_http_codat_metrics_store(ngx_http_codat_page_t *page,
     ngx_http_codat_metrics_t *m);
 static void ngx_http_codat_metrics_begin(ngx_http_codat_page_t *page,
     ngx_codat_stat_e metric);
@@ -187,8 +193,13 @@ ngx_http_codat_metrics_copy(ngx_http_request_t *r, ngx_codat_zone_t *zone,
 
     m->recent = sh->recent->count;
     m->unlisted = sh->recent->unlisted;
+    m->store = sh->store;
 
     ngx_codat_zone_unlock(zone);
+
+    if (zone->store) {
+        m->stored = zone;
+    }
 
     m->size = zone->shm_zone->shm.size;
     m->free = cells * sizeof(ngx_codat_row_t);
@@ -663,6 +674,11 @@ ngx_http_codat_metrics_zone(ngx_http_codat_page_t *page,
     ngx_http_codat_metrics_single(page, NGX_CODAT_STAT_RECENT, m->recent);
     ngx_http_codat_metrics_single(page, NGX_CODAT_STAT_UNLISTED, m->unlisted);
     ngx_http_codat_metrics_single(page, NGX_CODAT_STAT_WAITERS, m->waiters);
+
+    if (m->stored) {
+        ngx_http_codat_metrics_store(page, m);
+    }
+
     ngx_http_codat_metrics_single(page, NGX_CODAT_STAT_LOST, m->lost);
 
     ngx_http_codat_metrics_begin(page, NGX_CODAT_STAT_INFO);
@@ -670,6 +686,41 @@ ngx_http_codat_metrics_zone(ngx_http_codat_page_t *page,
     ngx_http_codat_page_label(page, "version", &version);
     ngx_http_codat_page_label(page, "nginx", &nginx);
     ngx_http_codat_page_value(page, 1);
+}
+
+
+static void
+ngx_http_codat_metrics_store(ngx_http_codat_page_t *page,
+    ngx_http_codat_metrics_t *m)
+{
+    int64_t                  age;
+    ngx_uint_t               i;
+    ngx_codat_zone_store_t  *store;
+
+    store = &m->store;
+
+    ngx_http_codat_metrics_begin(page, NGX_CODAT_STAT_STORE_DELIVERIES);
+
+    for (i = NGX_CODAT_QUEUED_PENDING; i < NGX_CODAT_QUEUED_STATES; i++) {
+        ngx_http_codat_page_begin(page);
+        ngx_http_codat_page_label(page, "state", &ngx_codat_queued_names[i]);
+        ngx_http_codat_page_value(page, store->deliveries[i]);
+    }
+
+    age = store->oldest ? ngx_time() - store->oldest / 1000000 : 0;
+
+    ngx_http_codat_metrics_single(page, NGX_CODAT_STAT_STORE_EVENTS,
+                                  store->events);
+    ngx_http_codat_metrics_single(page, NGX_CODAT_STAT_STORE_OLDEST,
+                                  (uint64_t) ngx_max(age, 0));
+    ngx_http_codat_metrics_single(page, NGX_CODAT_STAT_STORE_SIZE,
+                                  store->size);
+    ngx_http_codat_metrics_single(page, NGX_CODAT_STAT_STORE_WAITING,
+                                  ngx_http_codat_keep_waiting(m->stored));
+    ngx_http_codat_metrics_single(page, NGX_CODAT_STAT_STORE_FAILURES,
+                                  (uint64_t) store->health.failures);
+    ngx_http_codat_metrics_single(page, NGX_CODAT_STAT_STORE_LOADED,
+                                  store->loaded ? 1 : 0);
 }
 
 

@@ -10,6 +10,7 @@
 #include "ngx_codat_time.h"
 #include "ngx_codat_walk.h"
 #include "ngx_http_codat_answer.h"
+#include "ngx_http_codat_keep.h"
 #include "ngx_http_codat_overview.h"
 #include "ngx_http_codat_status.h"
 
@@ -39,6 +40,8 @@ typedef struct {
     uint32_t      rows[NGX_CODAT_ROW_KINDS];
     uint32_t      pushes[NGX_CODAT_ZONE_STATES];
     uint32_t      connections[NGX_CODAT_ZONE_STATES];
+
+    ngx_codat_zone_store_t  store;
 } ngx_http_codat_snapshot_t;
 
 
@@ -52,9 +55,11 @@ static u_char *ngx_http_codat_overview_states(u_char *p, const char *name,
     const ngx_str_t *names, ngx_uint_t last, const uint32_t *counts);
 static ngx_int_t ngx_http_codat_overview_last(ngx_http_request_t *r,
     ngx_codat_zone_t *zone, ngx_str_t *last);
+static u_char *ngx_http_codat_overview_store(u_char *p,
+    ngx_codat_zone_t *zone, ngx_codat_zone_store_t *store);
 static uint64_t ngx_http_codat_overview_evicted(ngx_codat_zone_t *zone);
 static ngx_int_t ngx_http_codat_overview_send(ngx_http_request_t *r,
-    ngx_str_t *body);
+    ngx_uint_t status, ngx_str_t *body);
 
 
 static const ngx_http_codat_rows_t  ngx_http_codat_overview_rows[] = {
@@ -126,39 +131,54 @@ ngx_http_codat_overview(ngx_http_request_t *r)
 
     p = ngx_sprintf(p, ",\"events\":{\"listed\":%uL,\"unlisted\":%uL}"
                        ",\"lastEvents\":{%V}"
-                       ",\"evicted\":%uL,\"waiters\":%ui,\"clients\":[%V]}",
+                       ",\"evicted\":%uL,\"waiters\":%ui,\"clients\":[%V]",
                     shot.listed, shot.unlisted, &last,
                     ngx_http_codat_overview_evicted(zone),
                     ngx_codat_wake_waiters(zone->sh->wake), &clients);
 
+    if (zone->store) {
+        p = ngx_http_codat_overview_store(p, zone, &shot.store);
+    }
+
+    *p++ = '}';
+
     body.len = (size_t) (p - body.data);
 
-    return ngx_http_codat_overview_send(r, &body);
+    return ngx_http_codat_overview_send(r, NGX_HTTP_OK, &body);
 }
 
+
+/* with a store that fails, webhooks are refused: others may do better */
 
 ngx_int_t
 ngx_http_codat_overview_health(ngx_http_request_t *r)
 {
-    u_char     *p;
-    ngx_str_t  *name, body;
+    u_char            *p;
+    ngx_str_t         *name, body;
+    ngx_uint_t         failing;
+    ngx_codat_zone_t  *zone;
 
-    name = &ngx_http_codat_status_zone(r)->shm_zone->shm.name;
+    zone = ngx_http_codat_status_zone(r);
+    name = &zone->shm_zone->shm.name;
+    failing = ngx_http_codat_keep_failing(zone);
 
     body.data = ngx_pnalloc(r->pool,
-                            sizeof("{\"status\":\"ok\",\"zone\":}") - 1
+                            sizeof("{\"status\":\"failing\",\"zone\":}") - 1
                             + ngx_codat_json_string_len(name));
     if (body.data == NULL) {
         return NGX_HTTP_SERVICE_UNAVAILABLE;
     }
 
-    p = ngx_sprintf(body.data, "{\"status\":\"ok\",\"zone\":");
+    p = ngx_sprintf(body.data, "{\"status\":\"%s\",\"zone\":",
+                    failing ? "failing" : "ok");
     p = ngx_codat_json_string(p, name);
     *p++ = '}';
 
     body.len = (size_t) (p - body.data);
 
-    return ngx_http_codat_overview_send(r, &body);
+    return ngx_http_codat_overview_send(r, failing
+                                           ? NGX_HTTP_SERVICE_UNAVAILABLE
+                                           : NGX_HTTP_OK, &body);
 }
 
 
@@ -181,6 +201,7 @@ ngx_http_codat_overview_take(ngx_codat_zone_t *zone,
     shot->born = sh->born;
     shot->listed = sh->recent->count;
     shot->unlisted = sh->recent->unlisted;
+    shot->store = sh->store;
 
     for (i = 0; i < NGX_CODAT_ROW_KINDS; i++) {
         shot->rows[i] = sh->created[i].count;
@@ -356,6 +377,49 @@ ngx_http_codat_overview_last(ngx_http_request_t *r, ngx_codat_zone_t *zone,
 }
 
 
+/* as the store said it last */
+
+static u_char *
+ngx_http_codat_overview_store(u_char *p, ngx_codat_zone_t *zone,
+    ngx_codat_zone_store_t *store)
+{
+    ngx_uint_t  i;
+
+    p = ngx_sprintf(p, ",\"store\":{\"failing\":%s,\"loaded\":%s"
+                       ",\"events\":%uL,\"deliveries\":{",
+                    ngx_http_codat_keep_failing(zone) ? "true" : "false",
+                    store->loaded ? "true" : "false", store->events);
+
+    for (i = NGX_CODAT_QUEUED_PENDING; i < NGX_CODAT_QUEUED_STATES; i++) {
+        p = ngx_sprintf(p, "%s\"%V\":%uL",
+                        i > NGX_CODAT_QUEUED_PENDING ? "," : "",
+                        &ngx_codat_queued_names[i], store->deliveries[i]);
+    }
+
+    *p++ = '}';
+
+    if (store->oldest) {
+        p = ngx_sprintf(p, ",\"oldestOn\":\"");
+        p = ngx_codat_time_format(p, store->oldest);
+        *p++ = '"';
+    }
+
+    p = ngx_sprintf(p, ",\"size\":%uL,\"waiting\":%ui,\"failures\":%uA",
+                    store->size, ngx_http_codat_keep_waiting(zone),
+                    store->health.failures);
+
+    if (store->asked) {
+        p = ngx_sprintf(p, ",\"asOf\":\"");
+        p = ngx_codat_time_format(p, (int64_t) store->asked * 1000000);
+        *p++ = '"';
+    }
+
+    *p++ = '}';
+
+    return p;
+}
+
+
 static uint64_t
 ngx_http_codat_overview_evicted(ngx_codat_zone_t *zone)
 {
@@ -375,13 +439,14 @@ ngx_http_codat_overview_evicted(ngx_codat_zone_t *zone)
 
 
 static ngx_int_t
-ngx_http_codat_overview_send(ngx_http_request_t *r, ngx_str_t *body)
+ngx_http_codat_overview_send(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *body)
 {
     if (ngx_http_codat_status_headers(r) != NGX_OK) {
         return NGX_HTTP_SERVICE_UNAVAILABLE;
     }
 
-    ngx_http_codat_answer_set(r, NGX_HTTP_OK, &ngx_http_codat_type_json,
+    ngx_http_codat_answer_set(r, status, &ngx_http_codat_type_json,
                               (off_t) body->len);
 
     return ngx_http_codat_answer_send(r, body);
