@@ -288,28 +288,28 @@ invalid number of arguments in "codat_zone" directive
 "codat_zone" has an invalid "off": a time such as retain=30d is allowed
 
 
-=== TEST 39: codat_zone: store=sqlite is not there yet
---- zone: zone=codat:1m store=sqlite:/var/lib/codat.db
+=== TEST 39: codat_zone: store=sqlite needs a file
+--- zone: zone=codat:1m store=sqlite
 --- emerg
-"codat_zone" has a store "sqlite" that this version does not have, only store=off is allowed
+"codat_zone" has a store "sqlite" that this build does not have, store=off and store=sqlite:PATH are allowed
 
 
 === TEST 40: codat_zone: store=redis is not there yet
 --- zone: zone=codat:1m store=redis://codat:pa55@127.0.0.1:6379/0
 --- emerg
-"codat_zone" has a store "redis" that this version does not have, only store=off is allowed
+"codat_zone" has a store "redis" that this build does not have, store=off and store=sqlite:PATH are allowed
 
 
 === TEST 41: codat_zone: store=on is not there yet
 --- zone: zone=codat:1m store=on
 --- emerg
-"codat_zone" has a store "on" that this version does not have, only store=off is allowed
+"codat_zone" has a store "on" that this build does not have, store=off and store=sqlite:PATH are allowed
 
 
 === TEST 42: codat_zone: store=file is not there yet
 --- zone: zone=codat:1m store=file
 --- emerg
-"codat_zone" has a store "file" that this version does not have, only store=off is allowed
+"codat_zone" has a store "file" that this build does not have, store=off and store=sqlite:PATH are allowed
 
 
 === TEST 43: codat_zone: the same zone twice
@@ -375,19 +375,19 @@ invalid number of arguments in "codat_webhook" directive
 === TEST 53: codat_webhook: codat is no parameter
 --- server: location /webhook { codat_credential bearer t0ken; codat_webhook codat; }
 --- emerg
-"codat_webhook" has an invalid "codat": zone=NAME and delivery=sync are allowed
+"codat_webhook" has an invalid "codat": zone=NAME, delivery=sync and delivery=queued are allowed
 
 
 === TEST 54: codat_webhook: timeout=1s is no parameter
 --- server: location /webhook { codat_credential bearer t0ken; codat_webhook timeout=1s; }
 --- emerg
-"codat_webhook" has an invalid "timeout=1s": zone=NAME and delivery=sync are allowed
+"codat_webhook" has an invalid "timeout=1s": zone=NAME, delivery=sync and delivery=queued are allowed
 
 
 === TEST 55: codat_webhook: delivery=queued needs a store
 --- server: location /webhook { codat_credential bearer t0ken; codat_webhook zone=codat delivery=queued; }
 --- emerg
-"codat_webhook" has an invalid "queued": delivery=queued needs a zone with a store, and this version has none
+"codat_webhook" has delivery=queued, which needs a store, and zone "codat" has none, such as store=sqlite:PATH
 
 
 === TEST 56: codat_webhook: delivery=later is no way
@@ -1046,31 +1046,31 @@ invalid number of arguments in "codat_forward" directive
 === TEST 164: codat_forward: the option raw
 --- location: codat_forward * /app raw;
 --- emerg
-"codat_forward" has an invalid "raw": format=NAME, if=CONDITION and optional are allowed
+"codat_forward" has an invalid "raw": format=NAME, if=CONDITION, optional, max=NUMBER and order=company|push are allowed
 
 
 === TEST 165: codat_forward: the option Optional
 --- location: codat_forward * /app Optional;
 --- emerg
-"codat_forward" has an invalid "Optional": format=NAME, if=CONDITION and optional are allowed
+"codat_forward" has an invalid "Optional": format=NAME, if=CONDITION, optional, max=NUMBER and order=company|push are allowed
 
 
 === TEST 166: codat_forward: the option optional=on
 --- location: codat_forward * /app optional=on;
 --- emerg
-"codat_forward" has an invalid "optional=on": format=NAME, if=CONDITION and optional are allowed
+"codat_forward" has an invalid "optional=on": format=NAME, if=CONDITION, optional, max=NUMBER and order=company|push are allowed
 
 
 === TEST 167: codat_forward: the option timeout=1s
 --- location: codat_forward * /app timeout=1s;
 --- emerg
-"codat_forward" has an invalid "timeout=1s": format=NAME, if=CONDITION and optional are allowed
+"codat_forward" has an invalid "timeout=1s": format=NAME, if=CONDITION, optional, max=NUMBER and order=company|push are allowed
 
 
 === TEST 168: codat_forward: the option if
 --- location: codat_forward * /app if;
 --- emerg
-"codat_forward" has an invalid "if": format=NAME, if=CONDITION and optional are allowed
+"codat_forward" has an invalid "if": format=NAME, if=CONDITION, optional, max=NUMBER and order=company|push are allowed
 
 
 === TEST 169: codat_forward: optional twice

@@ -85,6 +85,8 @@ guide('guide-gate.md', 'gate', sub {
        'Codat got one push, the other one was held back');
 });
 
+guide('guide-lose-nothing.md', 'lose-nothing');
+
 guide('guide-pushes-in-a-row.md', 'pushes-in-a-row', sub {
     my $at = shift;
 
@@ -309,6 +311,7 @@ sub begin {
     for ($command) {
         s{https://hooks\.example\.com}{https://localhost:$web}g;
         s{http://127\.0\.0\.1:8080}{http://127.0.0.1:$local}g;
+        s{/var/lib/codat/}{$at->{nginx}->prefix . '/conf/codat/'}ge;
         s{\bcodat-send\b}{$^X $top/tools/codat-send --ca $ca};
         s{\bcurl\b}{curl -q -w '\\n%{http_code}'};
         s{\bperl (?=[\w-]+\.pl\b)}{$^X $top/docs/examples/};

@@ -75,6 +75,7 @@ sub prepare {
 
     for ($text) {
         s{/etc/nginx/}{{{prefix}}/conf/}g;
+        s{/var/lib/codat/}{{{prefix}}/conf/codat/}g;
         s{/var/log/nginx/}{{{prefix}}/logs/}g;
         s/(listen\s+)443(?= ssl)/${1}127.0.0.1:{{port2}}/g;
         s/(listen\s+)8080/${1}127.0.0.1:{{port2}}/g;
