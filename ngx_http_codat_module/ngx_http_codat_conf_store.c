@@ -435,7 +435,9 @@ ngx_http_codat_conf_store_endpoint(ngx_conf_t *cf,
             return NGX_CONF_ERROR;
         }
 
-        if (forwards[i].max == 0) {
+        /* not without a queue: an "if" block has the same forwards again */
+
+        if (queued && forwards[i].max == 0) {
             forwards[i].max = NGX_HTTP_CODAT_MAX_DEFAULT;
         }
 

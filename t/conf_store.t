@@ -213,3 +213,14 @@ Authorization: Bearer t0ken
 Content-Type: application/json
 --- response_body eval: $main::accepted
 --- error_code: 200
+
+
+=== TEST 25: an "if" block has the forwards of its location once more
+--- zone: zone=codat:1m
+--- location: codat_forward * /app/; if ($arg_never) { set $x 1; }
+--- request eval: "POST /webhook\n$main::body"
+--- more_headers
+Authorization: Bearer t0ken
+Content-Type: application/json
+--- response_body eval: $main::accepted
+--- error_code: 200
