@@ -14,7 +14,6 @@ chmod(0777, $dir);
 
 our $body = '{"id":"e-1","eventType":"company.added","payload":{}}';
 our $accepted = '{"id":"e-1","type":"company.added","result":"accepted"}';
-our $queued = '{"id":"e-1","type":"company.added","result":"queued"}';
 
 my @secrets = ('t0ken', 'pa55');
 my $http = "codat_zone zone=codat:1m store=sqlite:$dir/codat.db;\n";
@@ -192,19 +191,7 @@ invalid number of arguments in "codat_retry" directive
 "codat_retry" directive is duplicate
 
 
-=== TEST 23: with a store webhooks are queued
---- location: codat_forward * /app/ max=1024 order=company; codat_retry 100ms 1d;
---- request eval: "POST /webhook\n$main::body"
---- more_headers
-Authorization: Bearer t0ken
-Content-Type: application/json
---- response_body eval: $main::queued
---- error_code: 202
---- wait: 2
---- logged: zone "codat" has what store "\S+" knows
-
-
-=== TEST 24: store=off is as no store, and delivery=sync the default of it
+=== TEST 23: store=off is as no store, and delivery=sync the default of it
 --- zone: zone=codat:1m store=off
 --- location: codat_forward * /app/;
 --- request eval: "POST /webhook\n$main::body"
@@ -215,7 +202,7 @@ Content-Type: application/json
 --- error_code: 200
 
 
-=== TEST 25: an "if" block has the forwards of its location once more
+=== TEST 24: an "if" block has the forwards of its location once more
 --- zone: zone=codat:1m
 --- location: codat_forward * /app/; if ($arg_never) { set $x 1; }
 --- request eval: "POST /webhook\n$main::body"

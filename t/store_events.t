@@ -396,6 +396,13 @@ subtest 'figures of the store' => sub {
 
     my $metrics = CodatTest::Metrics->new(api('GET', 'metrics')->body);
     is("@{$metrics->errors}", '', 'the page is valid');
+    is(join(' ', sort grep { /^codat_store_/ } keys %{$metrics->types}),
+       'codat_store_deliveries codat_store_events codat_store_failures_total'
+       . ' codat_store_loaded codat_store_oldest_seconds'
+       . ' codat_store_size_bytes codat_store_waiting_units', 'all metrics');
+    is(join(' ', map { $_->{labels}{state} }
+            $metrics->series('codat_store_deliveries')),
+       'pending blocked delivered dead canceled', 'all states');
     is($metrics->value('codat_store_deliveries', zone => 'codat',
                        state => 'canceled'), 4, 'deliveries by state');
     is($metrics->value('codat_store_events', zone => 'codat'), 9, 'events');
