@@ -699,6 +699,24 @@ ngx_codat_sqlite_column(ngx_pool_t *pool, sqlite3_stmt *stmt, int i,
 }
 
 
+ngx_str_t
+ngx_codat_sqlite_peek(sqlite3_stmt *stmt, int i)
+{
+    ngx_str_t  text;
+    union {
+        const void  *from;
+        u_char      *to;
+    } p;
+
+    p.from = sqlite3_column_blob(stmt, i);
+
+    text.data = p.to;
+    text.len = (size_t) sqlite3_column_bytes(stmt, i);
+
+    return text;
+}
+
+
 void
 ngx_codat_sqlite_error(ngx_codat_sqlite_t *db, const char *what)
 {

@@ -92,6 +92,9 @@ ngx_int_t ngx_codat_sqlite_exec(ngx_codat_sqlite_t *db, sqlite3_stmt *stmt);
 ngx_int_t ngx_codat_sqlite_column(ngx_pool_t *pool, sqlite3_stmt *stmt, int i,
     ngx_str_t *text);
 
+/* The same without a copy: until the statement steps or is reset. */
+ngx_str_t ngx_codat_sqlite_peek(sqlite3_stmt *stmt, int i);
+
 /* Describes an error of SQLite. */
 void ngx_codat_sqlite_error(ngx_codat_sqlite_t *db, const char *what);
 

@@ -60,7 +60,7 @@ ngx_codat_sqlite_receive(ngx_codat_sqlite_t *db,
         return NGX_ERROR;
     }
 
-    receive->event.stale = (merged & NGX_CODAT_MERGE_STALE) ? 1 : 0;
+    receive->event.stale = ((merged & NGX_CODAT_MERGE_STALE) != 0);
     ngx_str_null(&receive->event.reference);
 
     rows = receive->rows.elts;

@@ -274,8 +274,7 @@ ngx_codat_sqlite_wanted(sqlite3_stmt *stmt,
 
     if (filter->company.len) {
 
-        company.data = (u_char *) sqlite3_column_text(stmt, 2);
-        company.len = (size_t) sqlite3_column_bytes(stmt, 2);
+        company = ngx_codat_sqlite_peek(stmt, 2);
 
         if (company.data == NULL
             || !ngx_codat_id_same(&company, &filter->company))
@@ -288,8 +287,7 @@ ngx_codat_sqlite_wanted(sqlite3_stmt *stmt,
         return 1;
     }
 
-    type.data = (u_char *) sqlite3_column_text(stmt, 1);
-    type.len = (size_t) sqlite3_column_bytes(stmt, 1);
+    type = ngx_codat_sqlite_peek(stmt, 1);
 
     return type.data && ngx_codat_sqlite_typed(&type, &filter->type);
 }
@@ -378,7 +376,7 @@ ngx_codat_sqlite_event(ngx_pool_t *pool, sqlite3_stmt *stmt,
 
     event->received = sqlite3_column_int64(stmt, 9);
     event->generated = sqlite3_column_int64(stmt, 10);
-    event->stale = sqlite3_column_int(stmt, 11) & 1;
+    event->stale = (sqlite3_column_int(stmt, 11) != 0);
 
     if (ngx_codat_sqlite_column(pool, stmt, 12, &event->reference) != NGX_OK
         || ngx_codat_sqlite_column(pool, stmt, 13, &event->body) != NGX_OK)

@@ -589,8 +589,7 @@ ngx_codat_sqlite_stats(ngx_codat_sqlite_t *db, ngx_codat_work_stats_t *stats)
 
     while ((rc = ngx_codat_sqlite_step(db, stmt)) == NGX_OK) {
 
-        name.data = (u_char *) sqlite3_column_text(stmt, 0);
-        name.len = (size_t) sqlite3_column_bytes(stmt, 0);
+        name = ngx_codat_sqlite_peek(stmt, 0);
 
         state = name.data ? ngx_codat_queued(&name) : NGX_CODAT_QUEUED_ANY;
 

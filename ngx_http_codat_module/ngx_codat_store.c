@@ -300,8 +300,7 @@ ngx_codat_store_count(ngx_codat_store_worker_t *worker)
     }
 
     if (failed) {
-        (void) ngx_atomic_fetch_add(&health->failures,
-                                    (ngx_atomic_int_t) failed);
+        (void) ngx_atomic_fetch_add(&health->failures, failed);
         health->failed = (ngx_atomic_uint_t) ngx_time();
     }
 }

@@ -393,7 +393,7 @@ ngx_http_codat_deliver_routes(ngx_http_codat_deliver_t *deliver,
     cdmcf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
                                                 ngx_http_codat_module);
 
-    if (ngx_array_init(&work->routes, work->work.pool,
+    if (cdmcf == NULL || ngx_array_init(&work->routes, work->work.pool,
                        cdmcf->queues.nelts + 1,
                        sizeof(ngx_codat_work_delivery_t))
         != NGX_OK)
@@ -510,6 +510,10 @@ ngx_http_codat_deliver_route(ngx_codat_zone_t *zone, ngx_str_t *name)
 
     cdmcf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
                                                 ngx_http_codat_module);
+    if (cdmcf == NULL) {
+        return NULL;
+    }
+
     queues = cdmcf->queues.elts;
 
     for (i = 0; i < cdmcf->queues.nelts; i++) {

@@ -85,7 +85,7 @@ ngx_http_codat_keep_tick(ngx_http_codat_keep_t *keep)
     store->waiting[ngx_worker % NGX_CODAT_ZONE_WORKERS] =
                        (uint32_t) ngx_codat_store_waiting(keep->zone->store);
 
-    keep->keeper = ngx_http_codat_keep_lease(keep);
+    keep->keeper = (ngx_http_codat_keep_lease(keep) != 0);
 
     if (!keep->keeper) {
         return;

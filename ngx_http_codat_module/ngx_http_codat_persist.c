@@ -151,7 +151,7 @@ ngx_http_codat_persist_peek(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
 
     merged = ngx_codat_merge(&copy->record, said);
 
-    ctx->event.stale = (merged & NGX_CODAT_MERGE_STALE) ? 1 : 0;
+    ctx->event.stale = ((merged & NGX_CODAT_MERGE_STALE) != 0);
 
     ngx_http_codat_variables_changed(r);
 }
@@ -192,7 +192,8 @@ static ngx_int_t
 ngx_http_codat_persist_event(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx, ngx_codat_work_receive_t *work)
 {
-    ngx_str_t                  *fields, host;
+    ngx_str_t                  *fields, host, *to[11];
+    const ngx_str_t            *from[11];
     ngx_uint_t                  i;
     ngx_codat_work_event_t     *event;
     ngx_http_codat_loc_conf_t  *cdlcf;
@@ -208,26 +209,32 @@ ngx_http_codat_persist_event(ngx_http_request_t *r,
         host = r->headers_in.host->value;
     }
 
-    struct {
-        ngx_str_t        *to;
-        const ngx_str_t  *from;
-    } texts[] = {
-        { &event->event_id, &fields[NGX_CODAT_FIELD_ID] },
-        { &event->webhook_id, &ctx->key },
-        { &event->type, &fields[NGX_CODAT_FIELD_EVENT_TYPE] },
-        { &event->company, &fields[NGX_CODAT_FIELD_COMPANY_ID] },
-        { &event->connection, &fields[NGX_CODAT_FIELD_CONNECTION_ID] },
-        { &event->push_key, &fields[NGX_CODAT_FIELD_PUSH_KEY] },
-        { &event->client, &ctx->client_id },
-        { &event->endpoint, &cdlcf->endpoint },
-        { &event->host, &host },
-        { &event->uri, &r->unparsed_uri },
-        { &event->body, &ctx->event.payload }
-    };
+    to[0] = &event->event_id;
+    from[0] = &fields[NGX_CODAT_FIELD_ID];
+    to[1] = &event->webhook_id;
+    from[1] = &ctx->key;
+    to[2] = &event->type;
+    from[2] = &fields[NGX_CODAT_FIELD_EVENT_TYPE];
+    to[3] = &event->company;
+    from[3] = &fields[NGX_CODAT_FIELD_COMPANY_ID];
+    to[4] = &event->connection;
+    from[4] = &fields[NGX_CODAT_FIELD_CONNECTION_ID];
+    to[5] = &event->push_key;
+    from[5] = &fields[NGX_CODAT_FIELD_PUSH_KEY];
+    to[6] = &event->client;
+    from[6] = &ctx->client_id;
+    to[7] = &event->endpoint;
+    from[7] = &cdlcf->endpoint;
+    to[8] = &event->host;
+    from[8] = &host;
+    to[9] = &event->uri;
+    from[9] = &r->unparsed_uri;
+    to[10] = &event->body;
+    from[10] = &ctx->event.payload;
 
-    for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+    for (i = 0; i < 11; i++) {
 
-        if (ngx_codat_work_text(&work->work, texts[i].to, texts[i].from)
+        if (ngx_codat_work_text(&work->work, to[i], from[i])
             != NGX_OK)
         {
             return NGX_ERROR;

@@ -45,6 +45,9 @@ ngx_http_codat_replay_event(ngx_codat_zone_t *zone,
 
     cdmcf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
                                                 ngx_http_codat_module);
+    if (cdmcf == NULL) {
+        return NGX_DECLINED;
+    }
 
     cdlcf = ngx_http_codat_replay_endpoint(cdmcf, zone, entry);
     gone = ngx_http_codat_replay_gone(cdmcf, entry, state);
