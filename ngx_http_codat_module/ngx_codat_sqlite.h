@@ -41,6 +41,8 @@ typedef struct {
     ngx_codat_store_t          *store;
     int                         lock;       /* of PATH-lock, or -1 */
     uint64_t                    version;    /* of rows, in a transaction */
+    uint64_t                    origin;     /* of the rows of a unit */
+    unsigned                    read:1;     /* they are only read */
     unsigned                    versioned:1; /* it is known, and has grown */
     unsigned                    grown:1;
     char                        error[NGX_CODAT_STORE_ERROR];
@@ -114,7 +116,9 @@ ngx_int_t ngx_codat_sqlite_schema(ngx_codat_sqlite_t *db);
 
 /* The SQL of rows of a kind, made of its columns; a buffer of 2048 bytes. */
 void ngx_codat_sqlite_sql_get(ngx_codat_record_kind_e kind, u_char *buf);
+/* The same, to write them. */
 void ngx_codat_sqlite_sql_put(ngx_codat_record_kind_e kind, u_char *buf);
+/* The same, to list them. */
 void ngx_codat_sqlite_sql_load(ngx_codat_record_kind_e kind, u_char *buf);
 
 /* The parameters of "put" that are columns for people, from "i" on. */
@@ -122,17 +126,22 @@ void ngx_codat_sqlite_bind_columns(sqlite3_stmt *stmt, int i,
     const ngx_codat_record_t *record);
 
 
-/* What does each kind of unit; each returns what becomes its rc. */
+/* The kinds of units; each returns what becomes the rc of the unit. */
 
+/* A webhook: that it is accepted once, its rows, its deliveries. */
 ngx_int_t ngx_codat_sqlite_receive(ngx_codat_sqlite_t *db,
     ngx_codat_work_receive_t *receive);
+/* What became of an event that was forwarded at once. */
 ngx_int_t ngx_codat_sqlite_done(ngx_codat_sqlite_t *db,
     ngx_codat_work_done_t *done);
+/* Events with their deliveries. */
 ngx_int_t ngx_codat_sqlite_list(ngx_codat_sqlite_t *db,
     ngx_codat_work_list_t *list);
+/* Figures. */
 ngx_int_t ngx_codat_sqlite_stats(ngx_codat_sqlite_t *db,
     ngx_codat_work_stats_t *stats);
 
+/* Adds a delivery, claimed if it may run at once. */
 ngx_int_t ngx_codat_sqlite_enqueue(ngx_codat_sqlite_t *db, uint64_t event,
     ngx_codat_work_delivery_t *delivery, int64_t now, int64_t lease,
     uint64_t owner);
@@ -149,33 +158,42 @@ ngx_int_t ngx_codat_sqlite_behind(ngx_codat_sqlite_t *db,
 ngx_int_t ngx_codat_sqlite_unblock(ngx_codat_sqlite_t *db,
     const ngx_str_t *route, const ngx_str_t *key);
 
+/* What became of an attempt. */
 ngx_int_t ngx_codat_sqlite_result(ngx_codat_sqlite_t *db,
     ngx_codat_work_result_t *result);
+/* Gives a worker what is due. */
 ngx_int_t ngx_codat_sqlite_claim(ngx_codat_sqlite_t *db,
     ngx_codat_work_claim_t *claim);
+/* Takes back what a worker has claimed. */
 ngx_int_t ngx_codat_sqlite_release(ngx_codat_sqlite_t *db,
     ngx_codat_work_release_t *release);
+/* Delivers events once more. */
 ngx_int_t ngx_codat_sqlite_replay(ngx_codat_sqlite_t *db,
     ngx_codat_work_replay_t *replay);
+/* Ends deliveries that are not over. */
 ngx_int_t ngx_codat_sqlite_cancel(ngx_codat_sqlite_t *db,
     ngx_codat_work_cancel_t *cancel);
+/* Drops what is old. */
 ngx_int_t ngx_codat_sqlite_prune(ngx_codat_sqlite_t *db,
     ngx_codat_work_prune_t *prune);
 
+/* Rows without an event. */
 ngx_int_t ngx_codat_sqlite_rows(ngx_codat_sqlite_t *db,
     ngx_codat_work_rows_t *rows);
+/* Forgets a push. */
 ngx_int_t ngx_codat_sqlite_forget(ngx_codat_sqlite_t *db,
     ngx_codat_work_forget_t *forget);
+/* Reads rows in the order of their versions. */
 ngx_int_t ngx_codat_sqlite_load(ngx_codat_sqlite_t *db,
     ngx_codat_work_load_t *load);
 
 /*
- * Applies facts to rows, and lists in "rows", initialized here, those that
+ * Applies facts to rows, as db->origin and db->read say, and lists in "rows",
+ * initialized here, those that
  * are theirs then.  "merged", unless NULL, is what became of the first fact.
  */
 ngx_int_t ngx_codat_sqlite_apply(ngx_codat_sqlite_t *db, ngx_pool_t *pool,
-    ngx_array_t *facts, uint64_t origin, ngx_uint_t read, ngx_array_t *rows,
-    ngx_uint_t *merged);
+    ngx_array_t *facts, ngx_array_t *rows, ngx_uint_t *merged);
 
 /* Reads EVENT_GET but for the last three.  NGX_OK or NGX_ERROR (memory). */
 ngx_int_t ngx_codat_sqlite_event(ngx_pool_t *pool, sqlite3_stmt *stmt,

@@ -53,8 +53,11 @@ ngx_codat_sqlite_receive(ngx_codat_sqlite_t *db,
         return NGX_OK;
     }
 
+    db->origin = receive->origin;
+    db->read = 0;
+
     if (ngx_codat_sqlite_apply(db, receive->work.pool, &receive->facts,
-                               receive->origin, 0, &receive->rows, &merged)
+                               &receive->rows, &merged)
         != NGX_OK)
     {
         return NGX_ERROR;

@@ -26,6 +26,8 @@ static ngx_int_t ngx_codat_sqlite_running(ngx_codat_sqlite_t *db,
 static ngx_int_t ngx_codat_sqlite_due(ngx_codat_sqlite_t *db,
     ngx_codat_work_claim_t *claim, ngx_codat_work_delivery_t *route,
     size_t *size);
+static ngx_int_t ngx_codat_sqlite_find_due(ngx_codat_sqlite_t *db,
+    ngx_codat_work_claim_t *claim, ngx_codat_work_delivery_t *route);
 static ngx_int_t ngx_codat_sqlite_take(ngx_codat_sqlite_t *db,
     ngx_codat_work_claim_t *claim, ngx_codat_work_claimed_t *claimed);
 static ngx_int_t ngx_codat_sqlite_event_of(ngx_codat_sqlite_t *db,
@@ -333,75 +335,20 @@ static ngx_int_t
 ngx_codat_sqlite_due(ngx_codat_sqlite_t *db, ngx_codat_work_claim_t *claim,
     ngx_codat_work_delivery_t *route, size_t *size)
 {
-    int64_t                    running, room, next;
-    ngx_int_t                  rc;
-    ngx_uint_t                 i, first;
+    int64_t                    next;
+    ngx_uint_t                 i;
     sqlite3_stmt              *stmt;
     ngx_codat_work_claimed_t  *claimed;
 
-    stmt = ngx_codat_sqlite(db, NGX_CODAT_SQL_DELIVERY_EXPIRED);
-    if (stmt == NULL) {
-        return NGX_ERROR;
-    }
+    i = claim->claimed.nelts;
 
-    ngx_codat_sqlite_text(stmt, 1, &route->route);
-    ngx_codat_sqlite_int(stmt, 2, claim->now);
-
-    if (ngx_codat_sqlite_exec(db, stmt) != NGX_OK
-        || ngx_codat_sqlite_running(db, &route->route, claim->now, &running)
-           != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    room = ngx_min((int64_t) route->max - running,
-                   (int64_t) (claim->limit - claim->claimed.nelts));
-    first = claim->claimed.nelts;
-
-    stmt = ngx_codat_sqlite(db, NGX_CODAT_SQL_DELIVERY_DUE);
-    if (stmt == NULL) {
-        return NGX_ERROR;
-    }
-
-    ngx_codat_sqlite_text(stmt, 1, &route->route);
-    ngx_codat_sqlite_int(stmt, 2, claim->now);
-    ngx_codat_sqlite_int(stmt, 3, ngx_max(room, 0));
-
-    while ((rc = ngx_codat_sqlite_step(db, stmt)) == NGX_OK) {
-
-        claimed = ngx_array_push(&claim->claimed);
-
-        if (claimed == NULL) {
-            (void) sqlite3_reset(stmt);
-            ngx_codat_sqlite_error(db, "out of memory");
-            return NGX_ERROR;
-        }
-
-        ngx_memzero(claimed, sizeof(ngx_codat_work_claimed_t));
-
-        claimed->delivery.id = (uint64_t) sqlite3_column_int64(stmt, 0);
-        claimed->event.id = (uint64_t) sqlite3_column_int64(stmt, 1);
-        claimed->delivery.attempt =
-                             (ngx_uint_t) sqlite3_column_int64(stmt, 2) + 1;
-        claimed->delivery.route = route->route;
-
-        if (ngx_codat_sqlite_column(claim->work.pool, stmt, 3,
-                                    &claimed->delivery.nonce)
-            != NGX_OK)
-        {
-            (void) sqlite3_reset(stmt);
-            ngx_codat_sqlite_error(db, "out of memory");
-            return NGX_ERROR;
-        }
-    }
-
-    if (rc != NGX_DONE) {
+    if (ngx_codat_sqlite_find_due(db, claim, route) != NGX_OK) {
         return NGX_ERROR;
     }
 
     claimed = claim->claimed.elts;
 
-    for (i = first; i < claim->claimed.nelts; i++) {
+    for ( /* void */ ; i < claim->claimed.nelts; i++) {
 
         if (*size > claim->size) {
             claim->claimed.nelts = i;
@@ -434,6 +381,79 @@ ngx_codat_sqlite_due(ngx_codat_sqlite_t *db, ngx_codat_work_claim_t *claim,
     }
 
     return NGX_OK;
+}
+
+
+/* lists what is due and may run, behind what dead workers have left */
+
+static ngx_int_t
+ngx_codat_sqlite_find_due(ngx_codat_sqlite_t *db,
+    ngx_codat_work_claim_t *claim, ngx_codat_work_delivery_t *route)
+{
+    int64_t                    running, room;
+    ngx_int_t                  rc;
+    sqlite3_stmt              *stmt;
+    ngx_codat_work_claimed_t  *claimed;
+
+    stmt = ngx_codat_sqlite(db, NGX_CODAT_SQL_DELIVERY_EXPIRED);
+    if (stmt == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_codat_sqlite_text(stmt, 1, &route->route);
+    ngx_codat_sqlite_int(stmt, 2, claim->now);
+
+    if (ngx_codat_sqlite_exec(db, stmt) != NGX_OK
+        || ngx_codat_sqlite_running(db, &route->route, claim->now, &running)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    room = ngx_min((int64_t) route->max - running,
+                   (int64_t) (claim->limit - claim->claimed.nelts));
+
+    stmt = ngx_codat_sqlite(db, NGX_CODAT_SQL_DELIVERY_DUE);
+    if (stmt == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_codat_sqlite_text(stmt, 1, &route->route);
+    ngx_codat_sqlite_int(stmt, 2, claim->now);
+    ngx_codat_sqlite_int(stmt, 3, ngx_max(room, 0));
+
+    while ((rc = ngx_codat_sqlite_step(db, stmt)) == NGX_OK) {
+
+        claimed = ngx_array_push(&claim->claimed);
+
+        if (claimed == NULL) {
+            goto failed;
+        }
+
+        ngx_memzero(claimed, sizeof(ngx_codat_work_claimed_t));
+
+        claimed->delivery.id = (uint64_t) sqlite3_column_int64(stmt, 0);
+        claimed->event.id = (uint64_t) sqlite3_column_int64(stmt, 1);
+        claimed->delivery.attempt =
+                             (ngx_uint_t) sqlite3_column_int64(stmt, 2) + 1;
+        claimed->delivery.route = route->route;
+
+        if (ngx_codat_sqlite_column(claim->work.pool, stmt, 3,
+                                    &claimed->delivery.nonce)
+            != NGX_OK)
+        {
+            goto failed;
+        }
+    }
+
+    return (rc == NGX_DONE) ? NGX_OK : NGX_ERROR;
+
+failed:
+
+    (void) sqlite3_reset(stmt);
+    ngx_codat_sqlite_error(db, "out of memory");
+
+    return NGX_ERROR;
 }
 
 

@@ -30,8 +30,8 @@ typedef struct {
 
 
 static ngx_int_t ngx_codat_sqlite_fact(ngx_codat_sqlite_t *db,
-    ngx_pool_t *pool, const ngx_codat_record_t *said, uint64_t origin,
-    ngx_uint_t read, ngx_array_t *rows, ngx_uint_t *merged);
+    ngx_pool_t *pool, const ngx_codat_record_t *said, ngx_array_t *rows,
+    ngx_uint_t *merged);
 static ngx_int_t ngx_codat_sqlite_key(const ngx_codat_record_t *said,
     ngx_codat_sqlite_key_t *key);
 static size_t ngx_codat_sqlite_id(u_char *p, const ngx_str_t *id);
@@ -41,7 +41,7 @@ static ngx_int_t ngx_codat_sqlite_get(ngx_codat_sqlite_t *db,
 static ngx_int_t ngx_codat_sqlite_read(ngx_pool_t *pool, sqlite3_stmt *stmt,
     const u_char *key, ngx_codat_work_row_t *row);
 static ngx_int_t ngx_codat_sqlite_put(ngx_codat_sqlite_t *db,
-    ngx_codat_sqlite_key_t *key, ngx_codat_work_row_t *row, uint64_t origin);
+    ngx_codat_sqlite_key_t *key, ngx_codat_work_row_t *row);
 static ngx_int_t ngx_codat_sqlite_next_version(ngx_codat_sqlite_t *db,
     uint64_t *version);
 
@@ -49,16 +49,17 @@ static ngx_int_t ngx_codat_sqlite_next_version(ngx_codat_sqlite_t *db,
 ngx_int_t
 ngx_codat_sqlite_rows(ngx_codat_sqlite_t *db, ngx_codat_work_rows_t *rows)
 {
+    db->origin = rows->origin;
+    db->read = (rows->read != 0);
+
     return ngx_codat_sqlite_apply(db, rows->work.pool, &rows->facts,
-                                  rows->origin, rows->read, &rows->rows,
-                                  NULL);
+                                  &rows->rows, NULL);
 }
 
 
 ngx_int_t
 ngx_codat_sqlite_apply(ngx_codat_sqlite_t *db, ngx_pool_t *pool,
-    ngx_array_t *facts, uint64_t origin, ngx_uint_t read, ngx_array_t *rows,
-    ngx_uint_t *merged)
+    ngx_array_t *facts, ngx_array_t *rows, ngx_uint_t *merged)
 {
     ngx_uint_t           i, what;
     ngx_codat_record_t  *said;
@@ -79,9 +80,7 @@ ngx_codat_sqlite_apply(ngx_codat_sqlite_t *db, ngx_pool_t *pool,
 
     for (i = 0; i < facts->nelts; i++) {
 
-        if (ngx_codat_sqlite_fact(db, pool, &said[i], origin, read, rows,
-                                  &what)
-            != NGX_OK)
+        if (ngx_codat_sqlite_fact(db, pool, &said[i], rows, &what) != NGX_OK)
         {
             return NGX_ERROR;
         }
@@ -97,8 +96,7 @@ ngx_codat_sqlite_apply(ngx_codat_sqlite_t *db, ngx_pool_t *pool,
 
 static ngx_int_t
 ngx_codat_sqlite_fact(ngx_codat_sqlite_t *db, ngx_pool_t *pool,
-    const ngx_codat_record_t *said, uint64_t origin, ngx_uint_t read,
-    ngx_array_t *rows, ngx_uint_t *merged)
+    const ngx_codat_record_t *said, ngx_array_t *rows, ngx_uint_t *merged)
 {
     ngx_int_t                rc;
     ngx_codat_record_t       fact;
@@ -127,7 +125,7 @@ ngx_codat_sqlite_fact(ngx_codat_sqlite_t *db, ngx_pool_t *pool,
         return NGX_ERROR;
     }
 
-    if (read) {
+    if (db->read) {
 
         if (rc == NGX_DECLINED) {
             rows->nelts--;
@@ -161,7 +159,7 @@ ngx_codat_sqlite_fact(ngx_codat_sqlite_t *db, ngx_pool_t *pool,
         return NGX_OK;
     }
 
-    return ngx_codat_sqlite_put(db, &key, row, origin);
+    return ngx_codat_sqlite_put(db, &key, row);
 }
 
 
@@ -298,7 +296,7 @@ ngx_codat_sqlite_read(ngx_pool_t *pool, sqlite3_stmt *stmt, const u_char *key,
 
 static ngx_int_t
 ngx_codat_sqlite_put(ngx_codat_sqlite_t *db, ngx_codat_sqlite_key_t *key,
-    ngx_codat_work_row_t *row, uint64_t origin)
+    ngx_codat_work_row_t *row)
 {
     size_t         len;
     u_char         packed[NGX_CODAT_RECORD_MAX];
@@ -315,7 +313,7 @@ ngx_codat_sqlite_put(ngx_codat_sqlite_t *db, ngx_codat_sqlite_key_t *key,
     (void) sqlite3_bind_text(stmt, 1, (char *) key->id.data,
                              (int) key->id.len, SQLITE_STATIC);
     ngx_codat_sqlite_int(stmt, 2, (int64_t) row->version);
-    ngx_codat_sqlite_int(stmt, 3, (int64_t) origin);
+    ngx_codat_sqlite_int(stmt, 3, (int64_t) db->origin);
     ngx_codat_sqlite_int(stmt, 4, (int64_t) row->record.state);
     ngx_codat_sqlite_int(stmt, 5, (int64_t) row->record.flags);
     (void) sqlite3_bind_blob(stmt, 6, packed, (int) len, SQLITE_STATIC);

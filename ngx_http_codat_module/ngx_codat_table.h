@@ -79,15 +79,6 @@ ngx_int_t ngx_codat_table_register(ngx_codat_zone_t *zone,
     ngx_codat_record_t *push, ngx_codat_copy_t *copy);
 
 /*
- * Copies the pending push of which nothing was heard for the longest time, if
- * that is "age" seconds; it counts as heard of now, so that it comes again
- * after as many.  At most "rate" a second, of all processes.  Returns NGX_OK,
- * or NGX_DECLINED if there is none.
- */
-ngx_int_t ngx_codat_table_overdue(ngx_codat_zone_t *zone, time_t age,
-    ngx_uint_t rate, ngx_codat_copy_t *copy);
-
-/*
  * Puts a row as a store has it, unless the one here is newer, and wakes
  * whoever waits for it.  Returns NGX_OK, NGX_DECLINED (older, or no room), or
  * NGX_ERROR (OpenSSL).

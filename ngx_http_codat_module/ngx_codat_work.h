@@ -375,6 +375,7 @@ ngx_codat_queued_e ngx_codat_queued(const ngx_str_t *name);
 void *ngx_codat_work_create(ngx_codat_work_op_e op, size_t size,
     ngx_log_t *log);
 
+/* Frees a unit and all that it has. */
 void ngx_codat_work_free(ngx_codat_work_t *work);
 
 /* Copies a text to a unit.  Returns NGX_OK or NGX_ERROR (memory). */

@@ -55,6 +55,8 @@ typedef struct {
 
 static ngx_int_t ngx_http_codat_deliver_start(ngx_cycle_t *cycle,
     ngx_codat_zone_t *zone);
+static ngx_http_codat_deliver_t *ngx_http_codat_deliver_of(
+    ngx_codat_zone_t *zone);
 static void ngx_http_codat_deliver_tick(ngx_event_t *ev);
 static void ngx_http_codat_deliver_claim(ngx_http_codat_deliver_t *deliver);
 static ngx_int_t ngx_http_codat_deliver_routes(
@@ -75,8 +77,7 @@ static void ngx_http_codat_deliver_ended(ngx_http_request_t *sr,
 static void ngx_http_codat_deliver_handler(ngx_event_t *ev);
 static void ngx_http_codat_deliver_result(ngx_http_codat_deliver_t *deliver,
     ngx_http_codat_loc_conf_t *cdlcf, ngx_codat_work_delivery_t *delivery,
-    ngx_uint_t status, ngx_uint_t succeeded, ngx_str_t *retry_after,
-    const char *error);
+    ngx_uint_t status, ngx_str_t *retry_after, const char *error);
 static void ngx_http_codat_deliver_recorded(ngx_codat_work_t *w);
 static ngx_int_t ngx_http_codat_deliver_later(
     ngx_http_codat_loc_conf_t *cdlcf, ngx_uint_t attempt,
@@ -549,8 +550,8 @@ ngx_http_codat_deliver_attempt(ngx_http_codat_deliver_t *deliver,
     job = ngx_http_codat_deliver_job(deliver, route, event, delivery);
 
     if (job == NULL) {
-        ngx_http_codat_deliver_result(deliver, route->cdlcf, delivery, 0, 0,
-                                      NULL, "it could not be started");
+        ngx_http_codat_deliver_result(deliver, route->cdlcf, delivery, 0, NULL,
+                                      "it could not be started");
         return;
     }
 
@@ -732,7 +733,7 @@ ngx_http_codat_deliver_handler(ngx_event_t *ev)
         job->late = 1;
 
         ngx_http_codat_deliver_result(deliver, job->route->cdlcf,
-                                      &job->delivery, 0, 0, NULL,
+                                      &job->delivery, 0, NULL,
                                       "not answered within "
                                       "codat_forward_timeout");
         return;
@@ -741,8 +742,7 @@ ngx_http_codat_deliver_handler(ngx_event_t *ev)
     if (!job->late || job->succeeded) {
         ngx_http_codat_deliver_result(deliver, job->route->cdlcf,
                                       &job->delivery, job->status,
-                                      job->succeeded, &job->retry_after,
-                                      NULL);
+                                      &job->retry_after, NULL);
     }
 
     ngx_queue_remove(&job->queue);
@@ -757,8 +757,7 @@ ngx_http_codat_deliver_handler(ngx_event_t *ev)
 static void
 ngx_http_codat_deliver_result(ngx_http_codat_deliver_t *deliver,
     ngx_http_codat_loc_conf_t *cdlcf, ngx_codat_work_delivery_t *delivery,
-    ngx_uint_t status, ngx_uint_t succeeded, ngx_str_t *retry_after,
-    const char *error)
+    ngx_uint_t status, ngx_str_t *retry_after, const char *error)
 {
     int64_t                   msec;
     u_char                    text[64];
@@ -780,7 +779,7 @@ ngx_http_codat_deliver_result(ngx_http_codat_deliver_t *deliver,
     work->status = status;
     work->now = ngx_codat_table_now();
 
-    if (succeeded) {
+    if (status >= NGX_HTTP_OK && status < NGX_HTTP_SPECIAL_RESPONSE) {
         work->state = NGX_CODAT_QUEUED_DELIVERED;
 
     } else {

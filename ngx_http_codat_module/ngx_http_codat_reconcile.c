@@ -5,6 +5,7 @@
 
 
 #include "ngx_http_codat.h"
+#include "ngx_codat_overdue.h"
 #include "ngx_http_codat_client.h"
 #include "ngx_http_codat_reconcile.h"
 #include "ngx_http_codat_track.h"
@@ -114,8 +115,8 @@ ngx_http_codat_reconcile_tick(ngx_event_t *ev)
     conf = reconcile->conf;
 
     while (reconcile->running < conf->rate
-           && ngx_codat_table_overdue(reconcile->zone, conf->track->reconcile,
-                                      conf->rate, &copy)
+           && ngx_codat_overdue(reconcile->zone, conf->track->reconcile,
+                                conf->rate, &copy)
               == NGX_OK)
     {
         ngx_http_codat_reconcile_ask(reconcile, &copy.record);
