@@ -18,6 +18,8 @@
 #include "ngx_codat_store.h"
 
 
+#if (NGX_THREADS)
+
 /* events of tasks are no timers, and without one a worker may exit */
 #define NGX_CODAT_STORE_TICK  60000
 
@@ -34,9 +36,7 @@ typedef struct {
 
     ngx_codat_work_t                 *group;    /* under way */
     ngx_uint_t                        running;
-#if (NGX_THREADS)
     ngx_thread_task_t                *task;
-#endif
     ngx_event_t                       timer;
     ngx_connection_t                  dummy;
 
@@ -45,8 +45,6 @@ typedef struct {
     u_char                            error[NGX_CODAT_STORE_ERROR];
 } ngx_codat_store_worker_t;
 
-
-#if (NGX_THREADS)
 
 static void ngx_codat_store_next(ngx_codat_store_worker_t *worker);
 static void ngx_codat_store_group(ngx_codat_store_worker_t *worker);
@@ -375,6 +373,36 @@ ngx_codat_store_stop(ngx_codat_store_t *store, ngx_log_t *log)
     store->backend->close(worker->handle);
 
     store->worker = NULL;
+}
+
+#else
+
+/* the configuration refuses stores where there are no threads */
+
+ngx_int_t
+ngx_codat_store_start(ngx_codat_store_t *store, ngx_cycle_t *cycle)
+{
+    return NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_codat_store_submit(ngx_codat_store_t *store, ngx_codat_work_t *work)
+{
+    return NGX_BUSY;
+}
+
+
+ngx_uint_t
+ngx_codat_store_waiting(ngx_codat_store_t *store)
+{
+    return 0;
+}
+
+
+void
+ngx_codat_store_stop(ngx_codat_store_t *store, ngx_log_t *log)
+{
 }
 
 #endif

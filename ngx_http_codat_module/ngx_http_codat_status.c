@@ -41,7 +41,7 @@ typedef struct {
 static ngx_http_codat_resource_t *ngx_http_codat_status_route(
     ngx_http_request_t *r, ngx_str_t *key);
 static ngx_int_t ngx_http_codat_status_get(ngx_http_request_t *r,
-    ngx_http_codat_resource_t *resource, ngx_str_t *key);
+    ngx_http_codat_resource_t *resource, ngx_str_t *text);
 static ngx_int_t ngx_http_codat_status_stored(ngx_http_request_t *r,
     ngx_http_codat_resource_t *resource, ngx_str_t *text);
 static ngx_int_t ngx_http_codat_status_key(ngx_http_request_t *r,
