@@ -49,7 +49,7 @@ X(TRANSITIONS_REFUSED,  "codat_refused_transitions_total",        counter,
 X(CONFLICTS,            "codat_id_conflicts_total",               counter,
   "Messages whose id was seen before with another body.")
 
-/* in the table: ngx_http_codat_tracked_e */
+/* in the table: an enum of ring 2 */
 X(TRACKED,              "codat_tracked_total",                    counter,
   "What was done about calls to Codat's API.")
 
