@@ -15,7 +15,6 @@
 typedef struct {
     ngx_http_request_t      *request;   /* NULL: it has gone */
     ngx_http_codat_ask_pt    answer;
-    ngx_http_codat_ask_pt    gone;
     void                    *data;
     ngx_http_cleanup_t      *cleanup;   /* of the request */
 } ngx_http_codat_ask_t;
@@ -27,8 +26,7 @@ static void ngx_http_codat_ask_cleanup(void *data);
 
 ngx_int_t
 ngx_http_codat_ask(ngx_http_request_t *r, ngx_codat_zone_t *zone,
-    ngx_codat_work_t *work, ngx_http_codat_ask_pt answer,
-    ngx_http_codat_ask_pt gone, void *data)
+    ngx_codat_work_t *work, ngx_http_codat_ask_pt answer, void *data)
 {
     ngx_http_cleanup_t    *cln;
     ngx_http_codat_ask_t  *ask;
@@ -46,7 +44,6 @@ ngx_http_codat_ask(ngx_http_request_t *r, ngx_codat_zone_t *zone,
 
     ask->request = r;
     ask->answer = answer;
-    ask->gone = gone;
     ask->data = data;
 
     work->done = ngx_http_codat_ask_handler;
@@ -89,11 +86,6 @@ ngx_http_codat_ask_handler(ngx_codat_work_t *work)
     r = ask->request;
 
     if (r == NULL) {
-
-        if (ask->gone) {
-            (void) ask->gone(NULL, work, ask->data);
-        }
-
         ngx_codat_work_free(work);
         return;
     }

@@ -21,13 +21,11 @@ typedef ngx_int_t (*ngx_http_codat_ask_pt)(ngx_http_request_t *r,
 
 /*
  * Hands a unit over, which is freed behind "answer"; where it failed, a
- * problem is the answer instead.  If the client goes before, "gone", unless
- * NULL, is called in its place, with NULL for the request.  Returns NGX_DONE,
- * or what the request is to be finalized with at once.
+ * problem is the answer instead.  If the client goes before, nobody is told.
+ * Returns NGX_DONE, or what the request is to be finalized with at once.
  */
 ngx_int_t ngx_http_codat_ask(ngx_http_request_t *r, ngx_codat_zone_t *zone,
-    ngx_codat_work_t *work, ngx_http_codat_ask_pt answer,
-    ngx_http_codat_ask_pt gone, void *data);
+    ngx_codat_work_t *work, ngx_http_codat_ask_pt answer, void *data);
 
 
 #endif /* _NGX_HTTP_CODAT_ASK_H_INCLUDED_ */

@@ -12,6 +12,7 @@
 #include "ngx_http_codat_conf_store.h"
 #include "ngx_http_codat_deliver.h"
 #include "ngx_http_codat_webhook.h"
+#include "ngx_http_codat_zones.h"
 
 
 typedef struct {
@@ -498,37 +499,22 @@ ngx_http_codat_zone_size(ngx_conf_t *cf, ngx_str_t *name, ssize_t *size)
 static ngx_uint_t
 ngx_http_codat_zone_declared(ngx_conf_t *cf, ngx_str_t *name)
 {
-    ngx_uint_t        i;
-    ngx_shm_zone_t   *shm_zone;
-    ngx_list_part_t  *part;
+    ngx_shm_zone_t          *shm_zone;
+    ngx_http_codat_zones_t   zones;
 
-    part = &cf->cycle->shared_memory.part;
-    shm_zone = part->elts;
+    ngx_memzero(&zones, sizeof(ngx_http_codat_zones_t));
 
-    for (i = 0; /* void */ ; i++) {
-
-        if (i >= part->nelts) {
-
-            if (part->next == NULL) {
-                return 0;
-            }
-
-            part = part->next;
-            shm_zone = part->elts;
-            i = 0;
-        }
-
-        /* one without data was only named so far, by "codat_webhook", say */
-
-        if (shm_zone[i].tag == &ngx_http_codat_module
-            && shm_zone[i].data
-            && shm_zone[i].shm.name.len == name->len
-            && ngx_strncmp(shm_zone[i].shm.name.data, name->data, name->len)
+    while ((shm_zone = ngx_http_codat_zones_next(cf->cycle, &zones)) != NULL)
+    {
+        if (shm_zone->shm.name.len == name->len
+            && ngx_strncmp(shm_zone->shm.name.data, name->data, name->len)
                == 0)
         {
             return 1;
         }
     }
+
+    return 0;
 }
 
 

@@ -8,6 +8,7 @@
 #include "ngx_http_codat_conf.h"
 #include "ngx_http_codat_conf_store.h"
 #include "ngx_http_codat_deliver.h"
+#include "ngx_http_codat_zones.h"
 
 #if (NGX_CODAT_HAVE_SQLITE && NGX_THREADS)
 #include "ngx_codat_sqlite.h"
@@ -175,40 +176,25 @@ ngx_http_codat_conf_folder(ngx_conf_t *cf, ngx_str_t *path)
 static ngx_uint_t
 ngx_http_codat_conf_same(ngx_conf_t *cf, ngx_str_t *path)
 {
-    ngx_uint_t         i;
-    ngx_list_part_t   *part;
-    ngx_shm_zone_t    *shm_zone;
-    ngx_codat_zone_t  *zone;
+    ngx_shm_zone_t          *shm_zone;
+    ngx_codat_zone_t        *zone;
+    ngx_http_codat_zones_t   zones;
 
-    part = &cf->cycle->shared_memory.part;
-    shm_zone = part->elts;
+    ngx_memzero(&zones, sizeof(ngx_http_codat_zones_t));
 
-    for (i = 0; /* void */ ; i++) {
+    while ((shm_zone = ngx_http_codat_zones_next(cf->cycle, &zones)) != NULL)
+    {
+        zone = shm_zone->data;
 
-        if (i >= part->nelts) {
-
-            if (part->next == NULL) {
-                return 0;
-            }
-
-            part = part->next;
-            shm_zone = part->elts;
-            i = 0;
-        }
-
-        if (shm_zone[i].tag != &ngx_http_codat_module) {
-            continue;
-        }
-
-        zone = shm_zone[i].data;
-
-        if (zone && zone->store
+        if (zone->store
             && zone->store->path.len == path->len
             && ngx_memcmp(zone->store->path.data, path->data, path->len) == 0)
         {
             return 1;
         }
     }
+
+    return 0;
 }
 
 #endif
@@ -219,12 +205,11 @@ ngx_http_codat_conf_store_files(ngx_cycle_t *cycle)
 {
 #if (NGX_HTTP_CODAT_HAVE_STORE)
 
-    ngx_uint_t         i;
-    ngx_list_part_t   *part;
-    ngx_shm_zone_t    *shm_zone;
-    ngx_core_conf_t   *ccf;
-    ngx_codat_zone_t  *zone;
-    u_char             error[NGX_CODAT_STORE_ERROR];
+    ngx_shm_zone_t          *shm_zone;
+    ngx_core_conf_t         *ccf;
+    ngx_codat_zone_t        *zone;
+    ngx_http_codat_zones_t   zones;
+    u_char                   error[NGX_CODAT_STORE_ERROR];
 
     if (ngx_test_config || geteuid() != 0) {
         return NGX_OK;
@@ -232,27 +217,11 @@ ngx_http_codat_conf_store_files(ngx_cycle_t *cycle)
 
     ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
 
-    part = &cycle->shared_memory.part;
-    shm_zone = part->elts;
+    ngx_memzero(&zones, sizeof(ngx_http_codat_zones_t));
 
-    for (i = 0; /* void */ ; i++) {
+    while ((shm_zone = ngx_http_codat_zones_next(cycle, &zones)) != NULL) {
 
-        if (i >= part->nelts) {
-
-            if (part->next == NULL) {
-                return NGX_OK;
-            }
-
-            part = part->next;
-            shm_zone = part->elts;
-            i = 0;
-        }
-
-        if (shm_zone[i].tag != &ngx_http_codat_module) {
-            continue;
-        }
-
-        zone = shm_zone[i].data;
+        zone = shm_zone->data;
 
         if (zone->store == NULL) {
             continue;
@@ -269,11 +238,9 @@ ngx_http_codat_conf_store_files(ngx_cycle_t *cycle)
         }
     }
 
-#else
+#endif
 
     return NGX_OK;
-
-#endif
 }
 
 

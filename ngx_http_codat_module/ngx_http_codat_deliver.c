@@ -14,6 +14,7 @@
 #include "ngx_http_codat_header.h"
 #include "ngx_http_codat_keep.h"
 #include "ngx_http_codat_webhook.h"
+#include "ngx_http_codat_zones.h"
 
 
 /* looking for what is due, and for what dead workers have left; msec */
@@ -97,10 +98,9 @@ static ngx_array_t  *ngx_http_codat_delivers;
 ngx_int_t
 ngx_http_codat_deliver_init(ngx_cycle_t *cycle)
 {
-    ngx_uint_t         i;
-    ngx_list_part_t   *part;
-    ngx_shm_zone_t    *shm_zone;
-    ngx_codat_zone_t  *zone;
+    ngx_shm_zone_t          *shm_zone;
+    ngx_codat_zone_t        *zone;
+    ngx_http_codat_zones_t   zones;
 
     ngx_http_codat_delivers = NULL;
 
@@ -110,27 +110,11 @@ ngx_http_codat_deliver_init(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    part = &cycle->shared_memory.part;
-    shm_zone = part->elts;
+    ngx_memzero(&zones, sizeof(ngx_http_codat_zones_t));
 
-    for (i = 0; /* void */ ; i++) {
+    while ((shm_zone = ngx_http_codat_zones_next(cycle, &zones)) != NULL) {
 
-        if (i >= part->nelts) {
-
-            if (part->next == NULL) {
-                return NGX_OK;
-            }
-
-            part = part->next;
-            shm_zone = part->elts;
-            i = 0;
-        }
-
-        if (shm_zone[i].tag != &ngx_http_codat_module) {
-            continue;
-        }
-
-        zone = shm_zone[i].data;
+        zone = shm_zone->data;
 
         if (zone->store
             && ngx_http_codat_deliver_start(cycle, zone) != NGX_OK)
@@ -138,6 +122,8 @@ ngx_http_codat_deliver_init(ngx_cycle_t *cycle)
             return NGX_ERROR;
         }
     }
+
+    return NGX_OK;
 }
 
 
@@ -286,17 +272,6 @@ ngx_http_codat_deliver_owner(ngx_codat_zone_t *zone)
     }
 
     return deliver->owner;
-}
-
-
-ngx_uint_t
-ngx_http_codat_deliver_running(ngx_codat_zone_t *zone)
-{
-    ngx_http_codat_deliver_t  *deliver;
-
-    deliver = ngx_http_codat_deliver_of(zone);
-
-    return deliver ? deliver->running : 0;
 }
 
 

@@ -52,8 +52,5 @@ void ngx_http_codat_deliver_received(ngx_codat_zone_t *zone,
 /* Looks for what is due, as there is something new. */
 void ngx_http_codat_deliver_now(ngx_codat_zone_t *zone);
 
-/* Attempts under way in this worker. */
-ngx_uint_t ngx_http_codat_deliver_running(ngx_codat_zone_t *zone);
-
 
 #endif /* _NGX_HTTP_CODAT_DELIVER_H_INCLUDED_ */

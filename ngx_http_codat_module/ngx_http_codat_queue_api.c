@@ -333,7 +333,7 @@ ngx_http_codat_queue_next(ngx_http_request_t *r,
         cancel->now = ngx_codat_table_now();
 
         return ngx_http_codat_ask(r, api->zone, &cancel->work,
-                                  ngx_http_codat_queue_canceled, NULL, api);
+                                  ngx_http_codat_queue_canceled, api);
     }
 
     list = ngx_codat_work_create(NGX_CODAT_WORK_LIST,
@@ -352,7 +352,7 @@ ngx_http_codat_queue_next(ngx_http_request_t *r,
     list->size = NGX_HTTP_CODAT_QUEUE_BYTES;
 
     return ngx_http_codat_ask(r, api->zone, &list->work,
-                              ngx_http_codat_queue_listed, NULL, api);
+                              ngx_http_codat_queue_listed, api);
 }
 
 
@@ -481,7 +481,7 @@ ngx_http_codat_queue_replay(ngx_http_request_t *r,
     }
 
     return ngx_http_codat_ask(r, api->zone, &replay->work,
-                              ngx_http_codat_queue_replayed, NULL, api);
+                              ngx_http_codat_queue_replayed, api);
 }
 
 

@@ -245,7 +245,7 @@ ngx_http_codat_register_store(ngx_http_request_t *r, ngx_codat_zone_t *zone,
     work->origin = ngx_http_codat_deliver_origin(zone);
 
     return ngx_http_codat_ask(r, zone, &work->work,
-                              ngx_http_codat_register_stored, NULL,
+                              ngx_http_codat_register_stored,
                               registered);
 }
 
@@ -529,7 +529,7 @@ ngx_http_codat_forget(ngx_http_request_t *r, const u_char *key)
     }
 
     return ngx_http_codat_ask(r, zone, &work->work,
-                              ngx_http_codat_forget_stored, NULL,
+                              ngx_http_codat_forget_stored,
                               rc == NGX_OK ? zone : NULL);
 }
 
