@@ -95,13 +95,15 @@ sub held { return @{[$waiters->answers(1, $_[0] // 0.3)]} ? 0 : 1 }
 sub waiting { return $nginx->request('GET', '/codat/')->json->{waiters} }
 
 
-# the other worker may be behind
+# The other worker may be behind.  Asked once more, nginx might count the
+# connection of the question before, which it has not yet closed.
 
 sub soon {
     my ($value, $expected, $name) = @_;
 
-    $nginx->_wait_until(sub { $value->() == $expected }, 5);
-    is($value->(), $expected, $name);
+    my $got;
+    $nginx->_wait_until(sub { $got = $value->(); $got == $expected }, 5);
+    is($got, $expected, $name);
 }
 
 
