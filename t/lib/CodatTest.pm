@@ -25,6 +25,7 @@ use Test::Builder ();
 
 use CodatTest::Client ();
 use CodatTest::Nginx ();
+use CodatTest::Slow;
 use CodatTest::Upstream ();
 
 our @EXPORT = qw(sign signed_headers new_secret keypair basic uuid body
@@ -196,14 +197,6 @@ sub no_bad_log {
     $test->diag("  $_") for @bad > 10 ? (@bad[0 .. 9], '...') : @bad;
 
     return $ok;
-}
-
-
-# slow($seconds): more of them where nginx is run by something that makes it
-# slow: CODAT_TEST_SLOW is by how much
-
-sub slow {
-    return $_[0] * ($ENV{CODAT_TEST_SLOW} || 1);
 }
 
 

@@ -11,6 +11,8 @@ use IO::Socket::INET ();
 use Socket qw(SOL_SOCKET SO_LINGER IPPROTO_TCP TCP_NODELAY);
 use Time::HiRes qw(time);
 
+use CodatTest::Slow;
+
 
 # new(port => N, host => '127.0.0.1', timeout => 5, tls => 0)
 
@@ -23,7 +25,7 @@ sub new {
 
     my $socket = IO::Socket::INET->new(PeerAddr => $self->{host},
                                        PeerPort => $self->{port},
-                                       Timeout => CodatTest::slow($self->{timeout}))
+                                       Timeout => slow($self->{timeout}))
         or die "connect to $self->{host}:$self->{port}: $@\n";
 
     $socket->setsockopt(IPPROTO_TCP, TCP_NODELAY, 1);
@@ -148,7 +150,7 @@ sub send {
 sub read_response {
     my ($self, %opt) = @_;
 
-    my $until = time + CodatTest::slow($opt{timeout} // $self->{timeout});
+    my $until = time + slow($opt{timeout} // $self->{timeout});
     my @interim;
 
     while (1) {
@@ -203,7 +205,7 @@ sub _read_body {
 sub read_bytes {
     my ($self, $n, $timeout) = @_;
 
-    $self->_fill(time + ($timeout // CodatTest::slow($self->{timeout})))
+    $self->_fill(time + ($timeout // slow($self->{timeout})))
         unless length $self->{buffer};
 
     return $self->_take($n);
@@ -218,7 +220,7 @@ sub closed {
 
     return 0 if length $self->{buffer};
 
-    $self->_fill(time + ($timeout // CodatTest::slow($self->{timeout})));
+    $self->_fill(time + ($timeout // slow($self->{timeout})));
 
     return $self->{eof} && !length $self->{buffer} ? 1 : 0;
 }

@@ -8,6 +8,7 @@ use warnings;
 
 use CodatTest ();
 use CodatTest::Nginx ();
+use CodatTest::Slow;
 use File::Path qw(make_path);
 
 our @EXPORT = qw(slurp pages examples prepare client1 client2 secret secret2);
@@ -81,7 +82,7 @@ sub prepare {
         s/(listen\s+)8080/${1}127.0.0.1:{{port2}}/g;
         s/(listen\s+)127\.0\.0\.1:8080/${1}127.0.0.1:{{port4}}/g;
         s/app\.internal\.example\.com/localhost/g;
-        s/(_timeout\s+)(\d+)(m?s;)/$1 . CodatTest::slow($2) . $3/ge;
+        s/(_timeout\s+)(\d+)(m?s;)/$1 . slow($2) . $3/ge;
     }
 
     my %address = ('hooks.slack.com' => '127.0.0.1:{{port3}}',

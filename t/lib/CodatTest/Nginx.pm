@@ -17,6 +17,7 @@ use Scalar::Util qw(weaken);
 use Time::HiRes qw(time sleep);
 
 use CodatTest::Client ();
+use CodatTest::Slow;
 
 my %live;
 
@@ -381,7 +382,7 @@ sub _serves {
 sub _wait_until {
     my ($self, $condition, $timeout) = @_;
 
-    my $until = time + CodatTest::slow($timeout // $self->{timeout});
+    my $until = time + slow($timeout // $self->{timeout});
     my $pause = 0.002;
 
     while (1) {

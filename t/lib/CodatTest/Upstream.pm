@@ -17,6 +17,8 @@ use POSIX ();
 use Socket qw(IPPROTO_TCP TCP_NODELAY);
 use Time::HiRes qw(time sleep);
 
+use CodatTest::Slow;
+
 my $json = JSON::PP->new->ascii->canonical;
 my %live;
 
@@ -95,7 +97,7 @@ sub requests {
 sub wait_requests {
     my ($self, $n, $timeout) = @_;
 
-    my $until = time + CodatTest::slow($timeout // 5);
+    my $until = time + slow($timeout // 5);
     while (1) {
         my @requests = $self->requests;
         return @requests if @requests >= $n || time > $until;

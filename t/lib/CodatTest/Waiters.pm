@@ -13,6 +13,7 @@ use strict;
 use warnings;
 
 use CodatTest::Client ();
+use CodatTest::Slow;
 use IO::Poll qw(POLLIN);
 use Scalar::Util qw(weaken);
 use Time::HiRes qw(time sleep);
@@ -85,7 +86,7 @@ sub parked {
 sub answers {
     my ($self, $n, $timeout) = @_;
 
-    my $until = time + ($timeout // CodatTest::slow(5));
+    my $until = time + ($timeout // slow(5));
     my @answers;
 
     while (@answers < $n && $self->left && time < $until) {
