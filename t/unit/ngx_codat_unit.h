@@ -45,6 +45,7 @@ int ngx_codat_unit_event(void);
 int ngx_codat_unit_evict(void);
 int ngx_codat_unit_facts(void);
 int ngx_codat_unit_fuzz(void);
+int ngx_codat_unit_inflate(void);
 int ngx_codat_unit_json(void);
 int ngx_codat_unit_kill(void);
 int ngx_codat_unit_merge(void);

@@ -18,6 +18,7 @@ typedef void (*ngx_codat_unit_fuzz_pt)(const u_char *data, size_t len);
 
 void ngx_codat_fuzz_differential(const u_char *data, size_t len);
 void ngx_codat_fuzz_event(const u_char *data, size_t len);
+void ngx_codat_fuzz_operation(const u_char *data, size_t len);
 void ngx_codat_fuzz_pattern(const u_char *data, size_t len);
 void ngx_codat_fuzz_record(const u_char *data, size_t len);
 void ngx_codat_fuzz_sign(const u_char *data, size_t len);
@@ -100,6 +101,7 @@ replay(const char *name, ngx_codat_unit_fuzz_pt target)
 
 ngx_codat_unit_replay(differential)
 ngx_codat_unit_replay(event)
+ngx_codat_unit_replay(operation)
 ngx_codat_unit_replay(pattern)
 ngx_codat_unit_replay(record)
 ngx_codat_unit_replay(sign)
@@ -113,6 +115,7 @@ ngx_codat_unit_fuzz(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_differential),
         cmocka_unit_test(test_event),
+        cmocka_unit_test(test_operation),
         cmocka_unit_test(test_pattern),
         cmocka_unit_test(test_record),
         cmocka_unit_test(test_sign),
