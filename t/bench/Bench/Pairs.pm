@@ -29,6 +29,8 @@ my $basic = "$codat codat_credential basic file:password;";
 my $proxy = 'proxy_pass http://application; proxy_http_version 1.1; '
     . 'proxy_set_header Connection "";';
 
+my $list = $proxy =~ s{application;}{application/list;}r;
+
 my %module = (name => 'module', load => ['codat'], zone => 1,
               expect => [200, 'duplicate', 'accepted']);
 my %baseline = (name => 'baseline', load => ['baseline'], repeat => 1,
@@ -37,7 +39,7 @@ my %baseline = (name => 'baseline', load => ['baseline'], repeat => 1,
 # documented for bodies of more than 16 KB
 my $large = 'client_body_buffer_size 64k;';
 
-our @ORDER = qw(signed basic legacy forward tables tls sizes peers memory);
+our @ORDER = qw(signed basic legacy forward track tables tls sizes peers memory);
 
 our %PAIRS = (
     signed => {
@@ -70,6 +72,18 @@ our %PAIRS = (
               conf => $proxy },
         ],
         goals => [['rps', 'module', 'proxy_pass', '>=', 0.78]],
+        instructions => 1,
+    },
+    track => {
+        text => 'a call that is no push, through codat_track / proxy_pass',
+        kind => 'basic',
+        sides => [
+            { %module, upstream => 1, conf => "codat_track zone=bench; $list",
+              repeat => 1, expect => [200, 'results', 'results'] },
+            { %baseline, name => 'proxy_pass', load => [], upstream => 1,
+              conf => $list, expect => [200, 'results', 'results'] },
+        ],
+        goals => [['rps', 'module', 'proxy_pass', '>=', 0.97]],
         instructions => 1,
     },
     tables => {

@@ -68,8 +68,19 @@ sub installed {
 
 sub application {
     return $application //= start(name => 'application', client => 1,
-        load => ['baseline'], locations => 'location / { bench_baseline; }'
-        )->{port};
+        load => ['baseline'], locations => 'location / { bench_baseline; } '
+        . "location = /list { default_type application/json; return 200 '"
+        . listed() . "'; }")->{port};
+}
+
+
+# 4 KB as a list of Codat's API is written
+
+sub listed {
+    return '{"results":[' . join(',', map { sprintf
+        '{"id":"3f6c1a52-8e0b-4b7d-9a34-0c5d2e1f%04d","currency":"GBP",'
+        . '"status":"Submitted","lineItems":[{"unitAmount":%d.5}]}', $_, $_ }
+        1 .. 33) . ']}';
 }
 
 
