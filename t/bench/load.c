@@ -17,7 +17,7 @@
  * by 64.
  *
  * A message whose connection was closed before the answer, or that was
- * answered 503, is sent again until it is answered 200.  Any other answer
+ * answered 503, is sent again until it is answered 2xx.  Any other answer
  * ends the program with status 1.  OUT.state has a byte for each message:
  * 0 not sent, 's' sent, 'a' accepted, 'd' answered as a duplicate.  OUT.closed
  * has a line for each connection that was closed with a message on it: wall
@@ -560,7 +560,7 @@ load_answered(load_connection_t *c, const char *body)
     load_last = now;
     load_time(now - c->begin);
 
-    if (strncmp(c->answer, "HTTP/1.1 200 ", 13) == 0) {
+    if (strncmp(c->answer, "HTTP/1.1 20", 11) == 0) {
 
         if (strstr(body, "\"duplicate\"")) {
             load_state[c->number] = 'd';
@@ -577,7 +577,7 @@ load_answered(load_connection_t *c, const char *body)
 
     } else {
         fprintf(stderr, "%s\n", c->answer);
-        load_die("neither 200 nor 503");
+        load_die("neither 2xx nor 503");
     }
 
     if (strcasestr(c->answer, "\r\nConnection: close\r\n")) {
