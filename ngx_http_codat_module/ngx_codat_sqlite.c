@@ -315,6 +315,9 @@ ngx_codat_sqlite_work(ngx_codat_sqlite_t *db, ngx_codat_work_t *work)
     case NGX_CODAT_WORK_STATS:
         return ngx_codat_sqlite_stats(db, (void *) work);
 
+    case NGX_CODAT_WORK_ROUTES:
+        return ngx_codat_sqlite_routes(db, (void *) work);
+
     default:
         ngx_codat_sqlite_error(db, "unknown unit of work");
         return NGX_ERROR;

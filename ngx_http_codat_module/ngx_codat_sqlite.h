@@ -173,6 +173,9 @@ ngx_int_t ngx_codat_sqlite_replay(ngx_codat_sqlite_t *db,
 /* Ends deliveries that are not over. */
 ngx_int_t ngx_codat_sqlite_cancel(ngx_codat_sqlite_t *db,
     ngx_codat_work_cancel_t *cancel);
+/* Which forwards there are, and the end of what is for others. */
+ngx_int_t ngx_codat_sqlite_routes(ngx_codat_sqlite_t *db,
+    ngx_codat_work_routes_t *routes);
 /* Drops what is old. */
 ngx_int_t ngx_codat_sqlite_prune(ngx_codat_sqlite_t *db,
     ngx_codat_work_prune_t *prune);

@@ -145,6 +145,38 @@ X(DELIVERY_CANCEL,
   "UPDATE delivery SET state = 'canceled', finished = ?2, owner = 0,"
   " lease = 0 WHERE id = ?1")
 
+/* forwards: "route NAME" in meta is when an nginx has known one last */
+
+X(ROUTE_KNOWN, "SELECT value FROM meta WHERE key = 'route ' || ?1")
+
+X(ROUTE_KNOW,
+  "INSERT INTO meta VALUES ('route ' || ?1, ?2)"
+  " ON CONFLICT (key) DO UPDATE SET value = excluded.value")
+
+X(ROUTE_FORGET,
+  "DELETE FROM meta WHERE key > 'route ' AND key < 'route!' AND value < ?1")
+
+X(ROUTE_DUE,
+  "SELECT min(route) FROM delivery WHERE route > ?1 AND state = 'pending'"
+  " AND owner = 0")
+
+X(ROUTE_LEASED,
+  "SELECT min(route) FROM delivery WHERE route > ?1 AND state = 'pending'"
+  " AND owner <> 0")
+
+/* those that wait for others first: they must not go on in their place */
+
+X(ROUTE_END_BLOCKED,
+  "UPDATE delivery SET state = 'dead', finished = ?2, last_error = ?3"
+  " WHERE id IN (SELECT id FROM delivery WHERE route = ?1"
+  " AND state IN ('pending', 'blocked') AND order_key IS NOT NULL"
+  " AND state = 'blocked' LIMIT ?4)")
+
+X(ROUTE_END,
+  "UPDATE delivery SET state = 'dead', finished = ?2, last_error = ?3"
+  " WHERE id IN (SELECT id FROM delivery WHERE route = ?1"
+  " AND state = 'pending' AND owner = 0 LIMIT ?4)")
+
 X(DELIVERY_COUNT, "SELECT state, count(*) FROM delivery GROUP BY state")
 
 X(DELIVERY_OLDEST,

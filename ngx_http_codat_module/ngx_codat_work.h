@@ -39,6 +39,7 @@ typedef enum {
     NGX_CODAT_WORK_CANCEL,
     NGX_CODAT_WORK_PRUNE,
     NGX_CODAT_WORK_STATS,
+    NGX_CODAT_WORK_ROUTES,
     NGX_CODAT_WORK_OPS
 } ngx_codat_work_op_e;
 
@@ -202,6 +203,30 @@ typedef struct {
     ngx_array_t                claimed;     /* out: ngx_codat_work_claimed_t */
     int64_t                    next;        /* out */
 } ngx_codat_work_claim_t;
+
+
+/* deliveries of a forward that were given up */
+
+typedef struct {
+    ngx_str_t                  route;
+    ngx_uint_t                 count;
+} ngx_codat_work_gone_t;
+
+
+/*
+ * Notes that an nginx knows these forwards, and gives up deliveries, at most
+ * "limit", of those that no nginx has known since "before" (0: none of them),
+ * unless a worker has claimed them.  One that is met for the first time is
+ * taken for known until now.
+ */
+typedef struct {
+    ngx_codat_work_t           work;
+    ngx_array_t                routes;      /* ngx_str_t */
+    int64_t                    now;
+    int64_t                    before;
+    ngx_uint_t                 limit;
+    ngx_array_t                gone;        /* out: ngx_codat_work_gone_t */
+} ngx_codat_work_routes_t;
 
 
 /* gives back all that an owner has claimed, on stopping */

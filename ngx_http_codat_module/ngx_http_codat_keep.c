@@ -16,6 +16,13 @@
 #define NGX_HTTP_CODAT_KEEP_PRUNE  60
 #define NGX_HTTP_CODAT_KEEP_STATS  5
 #define NGX_HTTP_CODAT_KEEP_FAILING  10
+#define NGX_HTTP_CODAT_KEEP_ROUTES   10
+
+/*
+ * How long deliveries wait for a forward that has gone: the configuration may
+ * not be everywhere yet, or the next one may bring it back.
+ */
+#define NGX_HTTP_CODAT_KEEP_GRACE    60
 
 /* rows that are read, and dropped, at a time */
 #define NGX_HTTP_CODAT_KEEP_ROWS   1000
@@ -26,9 +33,13 @@ struct ngx_http_codat_keep_s {
     ngx_codat_zone_t        *zone;
     uint64_t                 owner;
     ngx_uint_t               kind;          /* that is read now */
+    ngx_msec_t               since;         /* this configuration is in use */
+    ngx_msec_t               told;          /* the store of its forwards */
+    int64_t                  told_at;       /* the same by the clock */
     unsigned                 loading:1;     /* a unit is under way */
     unsigned                 pruning:1;
     unsigned                 asking:1;
+    unsigned                 telling:1;
     unsigned                 keeper:1;      /* the lease is ours */
 };
 
@@ -40,6 +51,12 @@ static void ngx_http_codat_keep_put(ngx_http_codat_keep_t *keep,
     ngx_codat_work_load_t *work);
 static void ngx_http_codat_keep_prune(ngx_http_codat_keep_t *keep);
 static void ngx_http_codat_keep_pruned(ngx_codat_work_t *w);
+static void ngx_http_codat_keep_routes(ngx_http_codat_keep_t *keep);
+static ngx_int_t ngx_http_codat_keep_known(ngx_http_codat_keep_t *keep,
+    ngx_codat_work_routes_t *work);
+static ngx_uint_t ngx_http_codat_keep_sure(ngx_http_codat_keep_t *keep,
+    int64_t now);
+static void ngx_http_codat_keep_told(ngx_codat_work_t *w);
 static void ngx_http_codat_keep_ask(ngx_http_codat_keep_t *keep);
 static void ngx_http_codat_keep_asked(ngx_codat_work_t *w);
 
@@ -68,6 +85,7 @@ ngx_http_codat_keep_create(ngx_pool_t *pool, ngx_codat_zone_t *zone,
 
     keep->zone = zone;
     keep->owner = owner;
+    keep->since = ngx_current_msec;
 
     return keep;
 }
@@ -100,6 +118,14 @@ ngx_http_codat_keep_tick(ngx_http_codat_keep_t *keep)
         && ngx_time() - store->pruned >= NGX_HTTP_CODAT_KEEP_PRUNE)
     {
         ngx_http_codat_keep_prune(keep);
+    }
+
+    if (!keep->telling
+        && (keep->told_at == 0
+            || ngx_current_msec - keep->told
+               >= NGX_HTTP_CODAT_KEEP_ROUTES * 1000))
+    {
+        ngx_http_codat_keep_routes(keep);
     }
 
     if (!keep->asking
@@ -349,6 +375,153 @@ ngx_http_codat_keep_pruned(ngx_codat_work_t *w)
 
     if (w->rc != NGX_OK || work->dropped < work->limit) {
         keep->zone->sh->store.pruned = ngx_time();
+    }
+
+    ngx_codat_work_free(w);
+}
+
+
+/* --- forwards that have gone -------------------------------------------- */
+
+static void
+ngx_http_codat_keep_routes(ngx_http_codat_keep_t *keep)
+{
+    ngx_codat_work_routes_t  *work;
+
+    work = ngx_codat_work_create(NGX_CODAT_WORK_ROUTES,
+                                 sizeof(ngx_codat_work_routes_t),
+                                 ngx_cycle->log);
+    if (work == NULL) {
+        return;
+    }
+
+    work->work.done = ngx_http_codat_keep_told;
+    work->work.data = keep;
+    work->now = ngx_codat_table_now();
+    work->limit = NGX_HTTP_CODAT_KEEP_OLD;
+
+    if (ngx_http_codat_keep_sure(keep, work->now)) {
+        work->before = work->now
+                       - (int64_t) NGX_HTTP_CODAT_KEEP_GRACE * 1000000;
+    }
+
+    if (ngx_http_codat_keep_known(keep, work) != NGX_OK
+        || ngx_codat_store_submit(keep->zone->store, &work->work) != NGX_OK)
+    {
+        ngx_codat_work_free(&work->work);
+        return;
+    }
+
+    keep->told = ngx_current_msec;
+    keep->told_at = work->now;
+    keep->telling = 1;
+}
+
+
+static ngx_int_t
+ngx_http_codat_keep_known(ngx_http_codat_keep_t *keep,
+    ngx_codat_work_routes_t *work)
+{
+    ngx_str_t                   *route;
+    ngx_uint_t                   i;
+    ngx_http_codat_queue_t     **queues;
+    ngx_http_codat_main_conf_t  *cdmcf;
+
+    cdmcf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
+                                                ngx_http_codat_module);
+
+    if (cdmcf == NULL
+        || ngx_array_init(&work->routes, work->work.pool,
+                          cdmcf->queues.nelts + 1, sizeof(ngx_str_t))
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    queues = cdmcf->queues.elts;
+
+    for (i = 0; i < cdmcf->queues.nelts; i++) {
+
+        if (queues[i]->zone->data != keep->zone) {
+            continue;
+        }
+
+        route = ngx_array_push(&work->routes);
+        if (route == NULL) {
+            return NGX_ERROR;
+        }
+
+        /* the configuration outlives the unit: a worker has only one */
+
+        *route = queues[i]->forward->route;
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * This configuration is old enough, and so is what the others have told: if
+ * the clock was set meanwhile, it only seems so until they tell it again.
+ */
+
+static ngx_uint_t
+ngx_http_codat_keep_sure(ngx_http_codat_keep_t *keep, int64_t now)
+{
+    int64_t     passed;
+    ngx_msec_t  elapsed;
+
+    if (keep->told_at == 0
+        || ngx_current_msec - keep->since < NGX_HTTP_CODAT_KEEP_GRACE * 1000)
+    {
+        return 0;
+    }
+
+    elapsed = ngx_current_msec - keep->told;
+    passed = (now - keep->told_at) / 1000;
+
+    if (passed < (int64_t) elapsed + NGX_HTTP_CODAT_KEEP_ROUTES * 1000) {
+        return 1;
+    }
+
+    keep->since = ngx_current_msec;
+
+    return 0;
+}
+
+
+static void
+ngx_http_codat_keep_told(ngx_codat_work_t *w)
+{
+    ngx_uint_t                i, count;
+    ngx_http_codat_keep_t    *keep;
+    ngx_codat_work_gone_t    *gone;
+    ngx_codat_work_routes_t  *work;
+
+    work = (ngx_codat_work_routes_t *) w;
+    keep = w->data;
+
+    keep->telling = 0;
+
+    if (w->rc == NGX_OK) {
+
+        count = 0;
+        gone = work->gone.elts;
+
+        for (i = 0; i < work->gone.nelts; i++) {
+
+            count += gone[i].count;
+
+            ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                          "codat: %ui deliveries of store \"%V\" are given "
+                          "up: no such codat_forward in the configuration, "
+                          "\"%V\"", gone[i].count,
+                          &keep->zone->store->path, &gone[i].route);
+        }
+
+        if (count == work->limit) {
+            keep->told -= NGX_HTTP_CODAT_KEEP_ROUTES * 1000;
+        }
     }
 
     ngx_codat_work_free(w);

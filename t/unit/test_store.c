@@ -911,6 +911,133 @@ store_isolates_failures(void **state)
 }
 
 
+/* forwards that an nginx knows, NULL at the end; how many are given up */
+
+static ngx_uint_t
+store_know(store_t *s, ngx_uint_t seconds, ngx_uint_t grace,
+    ngx_uint_t limit, const char **names)
+{
+    ngx_str_t                *route;
+    ngx_uint_t                i, n;
+    ngx_codat_work_gone_t    *gone;
+    ngx_codat_work_routes_t  *work;
+
+    work = ngx_codat_work_create(NGX_CODAT_WORK_ROUTES,
+                                 sizeof(ngx_codat_work_routes_t),
+                                 ngx_cycle->log);
+    assert_non_null(work);
+    assert_int_equal(ngx_array_init(&work->routes, work->work.pool, 4,
+                                    sizeof(ngx_str_t)),
+                     NGX_OK);
+
+    for ( /* void */ ; *names; names++) {
+        route = ngx_array_push(&work->routes);
+        route->data = (u_char *) *names;
+        route->len = ngx_strlen(*names);
+    }
+
+    work->now = NOON + (int64_t) seconds * SECOND;
+    work->before = grace ? work->now - (int64_t) grace * SECOND : 0;
+    work->limit = limit;
+
+    store_ok(s, 0, work);
+
+    gone = work->gone.elts;
+
+    for (i = 0, n = 0; i < work->gone.nelts; i++) {
+        n += gone[i].count;
+    }
+
+    ngx_codat_work_free(&work->work);
+
+    return n;
+}
+
+
+static void
+store_gives_up_without_a_forward(void **state)
+{
+    store_t                    s;
+    const char                *all[] = { "r1", "r2", "r3", NULL };
+    const char                *some[] = { "r2", NULL };
+    ngx_codat_work_list_t     *list;
+    ngx_codat_work_entry_t    *entry;
+    ngx_codat_work_listed_t   *listed;
+    ngx_codat_work_receive_t  *work;
+
+    store_open(&s);
+
+    /* r1: one leased until 20, two blocked behind it; r2; r3: one waits */
+
+    work = store_push(&s, "e1", "k1", 0);
+    store_to(work, "r1", "key", 8);
+    store_to(work, "r2", "", 8);
+    store_ok(&s, 0, work);
+    ngx_codat_work_free(&work->work);
+
+    work = store_push(&s, "e2", "k2", 0);
+    store_to(work, "r1", "key", 8);
+    store_to(work, "r1", "key", 8);
+    store_to(work, "r3", "", 0);
+    store_ok(&s, 0, work);
+    ngx_codat_work_free(&work->work);
+
+    /* whoever meets one that it does not know takes its time */
+
+    assert_int_equal(store_know(&s, 1, 60, 100, some), 0);
+    assert_int_equal(store_know(&s, 50, 60, 100, some), 0);
+
+    /* another nginx knows all of them */
+
+    assert_int_equal(store_know(&s, 60, 60, 100, all), 0);
+    assert_int_equal(store_know(&s, 119, 60, 100, some), 0);
+
+    /* nobody is sure */
+
+    assert_int_equal(store_know(&s, 130, 0, 100, some), 0);
+
+    /* claimed: left to whoever has it; those behind it are not */
+
+    assert_int_equal(store_claims(&s, "r1", 8, 11, 130), 1);
+    assert_int_equal(store_know(&s, 131, 60, 1, some), 1);
+    assert_int_equal(store_know(&s, 131, 60, 100, some), 2);
+    assert_int_equal(store_know(&s, 132, 60, 100, some), 0);
+
+    /* until its lease is over */
+
+    assert_int_equal(store_know(&s, 151, 60, 100, some), 1);
+    assert_int_equal(store_claims(&s, "r2", 8, 11, 151), 1);
+    assert_int_equal(store_claims(&s, "r1", 8, 11, 151), 0);
+
+    list = store_list(&s, NGX_CODAT_QUEUED_DEAD, "", 10, 0);
+    assert_int_equal(list->entries.nelts, 2);
+    entry = list->entries.elts;
+    listed = entry[0].deliveries.elts;
+    assert_int_equal(entry[0].deliveries.nelts, 3);
+    assert_int_equal(listed[0].state, NGX_CODAT_QUEUED_DEAD);
+    assert_int_equal(listed[0].attempts, 0);
+    assert_int_equal(listed[0].finished, NOON + 131 * SECOND);
+    assert_memory_equal(listed[0].error.data,
+                        "no such codat_forward in the configuration",
+                        listed[0].error.len);
+    ngx_codat_work_free(&list->work);
+
+    /* the clock is set back: what was known then is known now */
+
+    work = store_push(&s, "e3", "k3", 100);
+    store_to(work, "r1", "", 0);
+    store_ok(&s, 0, work);
+    ngx_codat_work_free(&work->work);
+
+    assert_int_equal(store_know(&s, 200, 60, 100, all), 0);
+    assert_int_equal(store_know(&s, 100, 60, 100, some), 0);
+    assert_int_equal(store_know(&s, 159, 60, 100, some), 0);
+    assert_int_equal(store_know(&s, 161, 60, 100, some), 1);
+
+    store_close(&s);
+}
+
+
 static void
 store_refuses(const char *sql, const char *error)
 {
@@ -997,6 +1124,7 @@ ngx_codat_unit_store(void)
         cmocka_unit_test(store_keeps_order),
         cmocka_unit_test(store_lists_and_replays),
         cmocka_unit_test(store_prunes),
+        cmocka_unit_test(store_gives_up_without_a_forward),
         cmocka_unit_test(store_isolates_failures),
         cmocka_unit_test(store_refuses_strangers),
         cmocka_unit_test(store_refuses_the_future),
