@@ -2,12 +2,7 @@
 /*
  * Copyright (C) the authors of the Codat module
  *
- * Ring 1.  The connection to the database and its transactions, see
- * ngx_codat_sqlite.h.
- *
- * Writers meet at a lock of their own, PATH-lock, which the kernel hands on
- * at once: SQLite's busy handler sleeps, and whoever sleeps longest loses.
- * The process that dies with it gives it back.
+ * Ring 1.  Transactions and statements, see ngx_codat_sqlite.h.
  */
 
 
@@ -17,26 +12,17 @@
 #include "ngx_codat_fault.h"
 #include "ngx_codat_sqlite.h"
 
-#include <sys/file.h>
-
-
-/* for strangers that write, such as the sqlite3 shell; msec */
-#define NGX_CODAT_SQLITE_BUSY  5000
-
-
 static void *ngx_codat_sqlite_create_handle(ngx_codat_store_t *store,
     ngx_log_t *log);
 static void ngx_codat_sqlite_run(void *handle, ngx_codat_work_t *works,
     u_char *error);
 static void ngx_codat_sqlite_close(void *handle);
-static ngx_int_t ngx_codat_sqlite_open(ngx_codat_sqlite_t *db);
-static ngx_int_t ngx_codat_sqlite_setup(ngx_codat_sqlite_t *db);
-static ngx_int_t ngx_codat_sqlite_lock(ngx_codat_sqlite_t *db);
-static void ngx_codat_sqlite_unlock(ngx_codat_sqlite_t *db);
 static ngx_int_t ngx_codat_sqlite_write(ngx_codat_sqlite_t *db,
     ngx_codat_work_t *works);
 static ngx_int_t ngx_codat_sqlite_transaction(ngx_codat_sqlite_t *db,
     ngx_codat_work_t *works, ngx_codat_work_t *end, ngx_uint_t reads);
+static ngx_uint_t ngx_codat_sqlite_broken(ngx_codat_sqlite_t *db);
+static const char *ngx_codat_sqlite_hint(int code);
 static ngx_int_t ngx_codat_sqlite_commit(ngx_codat_sqlite_t *db);
 static ngx_uint_t ngx_codat_sqlite_reads(ngx_codat_work_t *work);
 static ngx_int_t ngx_codat_sqlite_version(ngx_codat_sqlite_t *db);
@@ -87,6 +73,7 @@ ngx_codat_sqlite_run(void *handle, ngx_codat_work_t *works, u_char *error)
     ngx_codat_work_t  *work;
 
     db->error[0] = '\0';
+    db->code = SQLITE_OK;
 
     reads = 0;
     writes = 0;
@@ -141,7 +128,7 @@ ngx_codat_sqlite_write(ngx_codat_sqlite_t *db, ngx_codat_work_t *works)
 
     rc = ngx_codat_sqlite_transaction(db, works, NULL, 0);
 
-    if (rc != NGX_OK && works->next) {
+    if (rc != NGX_OK && works->next && !ngx_codat_sqlite_broken(db)) {
 
         /* one of them spoils it for all: each by itself then */
 
@@ -153,6 +140,30 @@ ngx_codat_sqlite_write(ngx_codat_sqlite_t *db, ngx_codat_work_t *works)
     ngx_codat_sqlite_unlock(db);
 
     return NGX_OK;
+}
+
+
+/* what fails for one of them fails for all, and may take its time to */
+
+static ngx_uint_t
+ngx_codat_sqlite_broken(ngx_codat_sqlite_t *db)
+{
+    switch (db->code & 0xff) {
+
+    case SQLITE_BUSY:
+    case SQLITE_CANTOPEN:
+    case SQLITE_CORRUPT:
+    case SQLITE_FULL:
+    case SQLITE_IOERR:
+    case SQLITE_NOTADB:
+    case SQLITE_PERM:
+    case SQLITE_PROTOCOL:
+    case SQLITE_READONLY:
+        return 1;
+
+    default:
+        return 0;
+    }
 }
 
 
@@ -325,210 +336,6 @@ ngx_codat_sqlite_work(ngx_codat_sqlite_t *db, ngx_codat_work_t *work)
 }
 
 
-/* --- the connection ----------------------------------------------------- */
-
-static ngx_int_t
-ngx_codat_sqlite_open(ngx_codat_sqlite_t *db)
-{
-    int     fd, flags;
-    u_char  path[NGX_MAX_PATH];
-
-    if (db->db) {
-        return NGX_OK;
-    }
-
-    if (db->lock == -1) {
-
-        if (ngx_snprintf(path, NGX_MAX_PATH, "%V-lock%Z", &db->store->path)
-            == path + NGX_MAX_PATH)
-        {
-            ngx_codat_sqlite_error(db, "its path is too long");
-            return NGX_ERROR;
-        }
-
-        db->lock = open((char *) path, O_RDWR|O_CREAT|O_CLOEXEC, 0600);
-
-        if (db->lock == -1) {
-            (void) ngx_snprintf((u_char *) db->error, NGX_CODAT_STORE_ERROR,
-                                "open(\"%s\") failed (%d)%Z", path, errno);
-            return NGX_ERROR;
-        }
-    }
-
-    /* nobody else's business; the other files get the mode of this one */
-
-    fd = open((char *) db->store->path.data, O_RDWR|O_CREAT|O_CLOEXEC, 0600);
-
-    if (fd == -1) {
-        (void) ngx_snprintf((u_char *) db->error, NGX_CODAT_STORE_ERROR,
-                            "open() failed (%d)%Z", errno);
-        return NGX_ERROR;
-    }
-
-    (void) close(fd);
-
-    flags = SQLITE_OPEN_READWRITE|SQLITE_OPEN_NOMUTEX;
-
-    if (sqlite3_open_v2((char *) db->store->path.data, &db->db, flags, NULL)
-        != SQLITE_OK)
-    {
-        ngx_codat_sqlite_error(db, "open");
-        goto failed;
-    }
-
-    if (ngx_codat_sqlite_lock(db) != NGX_OK) {
-        goto failed;
-    }
-
-    if (ngx_codat_sqlite_setup(db) == NGX_OK) {
-        ngx_codat_sqlite_unlock(db);
-        return NGX_OK;
-    }
-
-    ngx_codat_sqlite_unlock(db);
-
-failed:
-
-    ngx_codat_sqlite_close_db(db);
-
-    return NGX_ERROR;
-}
-
-
-/* the files stay when the last connection is closed, see above */
-
-ngx_int_t
-ngx_codat_sqlite_files(ngx_codat_store_t *store, uid_t user, gid_t group,
-    u_char *error)
-{
-    u_char              path[NGX_MAX_PATH];
-    ngx_int_t           rc;
-    ngx_uint_t          i;
-    struct stat         st;
-    ngx_codat_sqlite_t  db;
-
-    static const char  *suffixes[] = { "", "-wal", "-shm", "-lock" };
-
-    if (stat((char *) store->path.data, &st) == -1 || st.st_size == 0) {
-
-        ngx_memzero(&db, sizeof(ngx_codat_sqlite_t));
-
-        db.store = store;
-        db.lock = -1;
-
-        rc = ngx_codat_sqlite_open(&db);
-
-        ngx_codat_sqlite_close_db(&db);
-
-        if (db.lock != -1) {
-            (void) close(db.lock);
-        }
-
-        if (rc != NGX_OK) {
-            (void) ngx_cpystrn(error, (u_char *) db.error,
-                               NGX_CODAT_STORE_ERROR);
-            return NGX_ERROR;
-        }
-    }
-
-    for (i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
-
-        (void) ngx_slprintf(path, path + sizeof(path), "%V%s%Z",
-                            &store->path, suffixes[i]);
-
-        if (stat((char *) path, &st) == -1 || st.st_uid == user) {
-            continue;
-        }
-
-        if (chown((char *) path, user, group) == -1) {
-            (void) ngx_slprintf(error, error + NGX_CODAT_STORE_ERROR,
-                                "chown(\"%s\") failed (%d)%Z", path, errno);
-            return NGX_ERROR;
-        }
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_codat_sqlite_setup(ngx_codat_sqlite_t *db)
-{
-    int                      persist;
-    u_char                   sql[2048];
-    ngx_codat_record_kind_e  kind;
-
-    persist = 1;
-
-    (void) sqlite3_file_control(db->db, "main", SQLITE_FCNTL_PERSIST_WAL,
-                                &persist);
-    (void) sqlite3_extended_result_codes(db->db, 1);
-    (void) sqlite3_busy_timeout(db->db, NGX_CODAT_SQLITE_BUSY);
-
-    if (sqlite3_exec(db->db, "PRAGMA journal_mode = WAL;"
-                     "PRAGMA synchronous = FULL;"
-                     "PRAGMA foreign_keys = ON;"
-                     "PRAGMA trusted_schema = OFF;"
-                     "PRAGMA cache_size = -16384;"
-                     "PRAGMA journal_size_limit = 67108864",
-                     NULL, NULL, NULL)
-        != SQLITE_OK)
-    {
-        ngx_codat_sqlite_error(db, NULL);
-        return NGX_ERROR;
-    }
-
-    if (ngx_codat_sqlite_schema(db) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    for (kind = 0; kind < NGX_CODAT_RECORD_KINDS; kind++) {
-
-        ngx_codat_sqlite_sql_get(kind, sql);
-        db->get[kind] = ngx_codat_sqlite_prepare(db, (char *) sql);
-
-        ngx_codat_sqlite_sql_put(kind, sql);
-        db->put[kind] = ngx_codat_sqlite_prepare(db, (char *) sql);
-
-        ngx_codat_sqlite_sql_load(kind, sql);
-        db->load[kind] = ngx_codat_sqlite_prepare(db, (char *) sql);
-
-        if (db->get[kind] == NULL || db->put[kind] == NULL
-            || db->load[kind] == NULL)
-        {
-            return NGX_ERROR;
-        }
-    }
-
-    return NGX_OK;
-}
-
-
-void
-ngx_codat_sqlite_close_db(ngx_codat_sqlite_t *db)
-{
-    ngx_uint_t  i;
-
-    for (i = 0; i < NGX_CODAT_SQL_N; i++) {
-        (void) sqlite3_finalize(db->statements[i]);
-        db->statements[i] = NULL;
-    }
-
-    for (i = 0; i < NGX_CODAT_RECORD_KINDS; i++) {
-        (void) sqlite3_finalize(db->get[i]);
-        (void) sqlite3_finalize(db->put[i]);
-        (void) sqlite3_finalize(db->load[i]);
-
-        db->get[i] = NULL;
-        db->put[i] = NULL;
-        db->load[i] = NULL;
-    }
-
-    (void) sqlite3_close(db->db);
-    db->db = NULL;
-}
-
-
 static void
 ngx_codat_sqlite_close(void *handle)
 {
@@ -541,29 +348,6 @@ ngx_codat_sqlite_close(void *handle)
     }
 
     ngx_free(db);
-}
-
-
-static ngx_int_t
-ngx_codat_sqlite_lock(ngx_codat_sqlite_t *db)
-{
-    while (flock(db->lock, LOCK_EX) == -1) {
-
-        if (errno != EINTR) {
-            (void) ngx_snprintf((u_char *) db->error, NGX_CODAT_STORE_ERROR,
-                                "flock() failed (%d)%Z", errno);
-            return NGX_ERROR;
-        }
-    }
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_codat_sqlite_unlock(ngx_codat_sqlite_t *db)
-{
-    (void) flock(db->lock, LOCK_UN);
 }
 
 
@@ -723,6 +507,7 @@ ngx_codat_sqlite_peek(sqlite3_stmt *stmt, int i)
 void
 ngx_codat_sqlite_error(ngx_codat_sqlite_t *db, const char *what)
 {
+    int      err;
     u_char  *p, *last;
 
     p = (u_char *) db->error;
@@ -740,14 +525,57 @@ ngx_codat_sqlite_error(ngx_codat_sqlite_t *db, const char *what)
         && sqlite3_errcode(db->db) != SQLITE_ROW
         && sqlite3_errcode(db->db) != SQLITE_DONE)
     {
-        p = ngx_slprintf(p, last, "%s%s (%d)", what ? ": " : "",
-                         sqlite3_errmsg(db->db),
-                         sqlite3_extended_errcode(db->db));
+        db->code = sqlite3_extended_errcode(db->db);
+
+        p = ngx_slprintf(p, last, "%s%s (%d", what ? ": " : "",
+                         sqlite3_errmsg(db->db), db->code);
+
+        err = sqlite3_system_errno(db->db);
+
+        if (err && (db->code & 0xff) == SQLITE_IOERR) {
+            p = ngx_slprintf(p, last, ", %d: ", err);
+            p = ngx_strerror(err, p, (size_t) (last - p));
+        }
+
+        p = ngx_slprintf(p, last, ")%s", ngx_codat_sqlite_hint(db->code));
     }
 
     *p = '\0';
 
     if (db->error[0] == '\0') {
         (void) ngx_slprintf((u_char *) db->error, last, "out of memory%Z");
+    }
+}
+
+
+/* what to do about it */
+
+static const char *
+ngx_codat_sqlite_hint(int code)
+{
+    switch (code & 0xff) {
+
+    case SQLITE_BUSY:
+        return ": another program holds it";
+
+    case SQLITE_CANTOPEN:
+    case SQLITE_PERM:
+    case SQLITE_READONLY:
+        return ": the user of the workers has to be able to write it and its "
+               "folder";
+
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return ": put a backup in its place";
+
+    case SQLITE_FULL:
+        return ": make room on its disk";
+
+    case SQLITE_IOERR:
+        return ": see if its disk is full, and what the log of the kernel "
+               "says";
+
+    default:
+        return "";
     }
 }

@@ -45,6 +45,11 @@ typedef struct {
     unsigned                    read:1;     /* they are only read */
     unsigned                    versioned:1; /* it is known, and has grown */
     unsigned                    grown:1;
+    unsigned                    make:1;     /* it, if it is not there */
+    int                         code;       /* of SQLite, of the error */
+    dev_t                       device;     /* of the file that is open */
+    ino_t                       inode;
+    off_t                       size;       /* that it had last */
     char                        error[NGX_CODAT_STORE_ERROR];
 } ngx_codat_sqlite_t;
 
@@ -54,9 +59,10 @@ extern const ngx_codat_store_backend_t  ngx_codat_sqlite_backend;
 
 /*
  * In the master, before there are workers: makes the files of a store that
- * are not there, and gives all of them to the user of the workers, so that
- * the folder need not be writable for them.  Returns NGX_OK or NGX_ERROR,
- * described in "error" (NGX_CODAT_STORE_ERROR bytes).
+ * are not there, and gives all of them, if it may, to the user of the
+ * workers, so that the folder need not be writable for them.  Workers make
+ * none: where one has gone, what was stored is to be brought back.  Returns
+ * NGX_OK or NGX_ERROR, described in "error" (NGX_CODAT_STORE_ERROR bytes).
  */
 ngx_int_t ngx_codat_sqlite_files(ngx_codat_store_t *store, uid_t user,
     gid_t group, u_char *error);
@@ -101,8 +107,17 @@ ngx_str_t ngx_codat_sqlite_peek(sqlite3_stmt *stmt, int i);
 void ngx_codat_sqlite_error(ngx_codat_sqlite_t *db, const char *what);
 
 
-/* Closes the database; the next group opens it again. */
+/* ngx_codat_sqlite_open.c */
+
+/* Opens the database, if it is not open.  Returns NGX_OK or NGX_ERROR. */
+ngx_int_t ngx_codat_sqlite_open(ngx_codat_sqlite_t *db);
+
+/* Closes it; the next group opens it again. */
 void ngx_codat_sqlite_close_db(ngx_codat_sqlite_t *db);
+
+/* The lock of writers.  NGX_OK or NGX_ERROR. */
+ngx_int_t ngx_codat_sqlite_lock(ngx_codat_sqlite_t *db);
+void ngx_codat_sqlite_unlock(ngx_codat_sqlite_t *db);
 
 
 /* ngx_codat_sqlite_schema.c */

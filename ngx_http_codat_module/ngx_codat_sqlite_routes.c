@@ -5,7 +5,8 @@
  * Ring 1.  Which forwards the deliveries in the database are for, and which
  * of these some nginx still has in its configuration.  What is for no forward
  * any more is dead: where it can be seen, and delivered again once the
- * forward is back.
+ * forward is back.  And what time it is: where the clock was set back, what
+ * was to happen soon is not to wait until it is that late again.
  */
 
 
@@ -19,6 +20,16 @@
 #define NGX_CODAT_SQLITE_ROUTE  ((int64_t) 86400 * 1000000)
 
 
+/* a clock may be off by that; usec */
+#define NGX_CODAT_SQLITE_CLOCK  ((int64_t) 2 * 1000000)
+
+/* the longest lease of an event that is forwarded at once: a day; usec */
+#define NGX_CODAT_SQLITE_LEASE  ((int64_t) 86400 * 1000000)
+
+
+static ngx_int_t ngx_codat_sqlite_clock(ngx_codat_sqlite_t *db, int64_t now);
+static ngx_int_t ngx_codat_sqlite_back(ngx_codat_sqlite_t *db, int64_t now,
+    int64_t by);
 static ngx_int_t ngx_codat_sqlite_know(ngx_codat_sqlite_t *db,
     const ngx_str_t *route, int64_t now);
 static ngx_int_t ngx_codat_sqlite_next_route(ngx_codat_sqlite_t *db,
@@ -55,6 +66,10 @@ ngx_codat_sqlite_routes(ngx_codat_sqlite_t *db,
         return NGX_ERROR;
     }
 
+    if (ngx_codat_sqlite_clock(db, routes->now) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     known = routes->routes.elts;
 
     for (i = 0; i < routes->routes.nelts; i++) {
@@ -86,6 +101,77 @@ ngx_codat_sqlite_routes(ngx_codat_sqlite_t *db,
     ngx_codat_sqlite_int(stmt, 1, routes->now - NGX_CODAT_SQLITE_ROUTE);
 
     return ngx_codat_sqlite_exec(db, stmt);
+}
+
+
+/* of several nginx the first one that sees it sets all times right */
+
+static ngx_int_t
+ngx_codat_sqlite_clock(ngx_codat_sqlite_t *db, int64_t now)
+{
+    int64_t        last;
+    ngx_int_t      rc;
+    sqlite3_stmt  *stmt;
+
+    stmt = ngx_codat_sqlite(db, NGX_CODAT_SQL_CLOCK_GET);
+    if (stmt == NULL) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_codat_sqlite_any(db, stmt, &last);
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    if (rc == NGX_OK && last > now + NGX_CODAT_SQLITE_CLOCK
+        && ngx_codat_sqlite_back(db, now, last - now) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    stmt = ngx_codat_sqlite(db, NGX_CODAT_SQL_CLOCK_SET);
+    if (stmt == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_codat_sqlite_int(stmt, 1, now);
+
+    return ngx_codat_sqlite_exec(db, stmt);
+}
+
+
+static ngx_int_t
+ngx_codat_sqlite_back(ngx_codat_sqlite_t *db, int64_t now, int64_t by)
+{
+    ngx_uint_t     i;
+    sqlite3_stmt  *stmt;
+
+    static const ngx_codat_sql_e  statements[] = {
+        NGX_CODAT_SQL_CLOCK_NEXT,
+        NGX_CODAT_SQL_CLOCK_LEASE,
+        NGX_CODAT_SQL_CLOCK_RUNNING
+    };
+
+    for (i = 0; i < sizeof(statements) / sizeof(statements[0]); i++) {
+
+        stmt = ngx_codat_sqlite(db, statements[i]);
+        if (stmt == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_codat_sqlite_int(stmt, 1, by);
+
+        if (statements[i] == NGX_CODAT_SQL_CLOCK_RUNNING) {
+            ngx_codat_sqlite_int(stmt, 2, now - NGX_CODAT_SQLITE_LEASE);
+        }
+
+        if (ngx_codat_sqlite_exec(db, stmt) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
 }
 
 

@@ -177,6 +177,23 @@ X(ROUTE_END,
   " WHERE id IN (SELECT id FROM delivery WHERE route = ?1"
   " AND state = 'pending' AND owner = 0 LIMIT ?4)")
 
+/* "clock" in meta is the latest time that an nginx has seen */
+
+X(CLOCK_GET, "SELECT value FROM meta WHERE key = 'clock'")
+
+X(CLOCK_SET, "INSERT OR REPLACE INTO meta VALUES ('clock', ?1)")
+
+X(CLOCK_NEXT,
+  "UPDATE delivery SET next_at = next_at - ?1 WHERE state = 'pending'")
+
+X(CLOCK_LEASE,
+  "UPDATE delivery SET lease = lease - ?1 WHERE state = 'pending'"
+  " AND owner <> 0")
+
+X(CLOCK_RUNNING,
+  "UPDATE event SET lease = lease - ?1 WHERE received > ?2"
+  " AND state = 'running'")
+
 X(DELIVERY_COUNT, "SELECT state, count(*) FROM delivery GROUP BY state")
 
 X(DELIVERY_OLDEST,

@@ -40,7 +40,7 @@ typedef struct {
     ngx_event_t                       timer;
     ngx_connection_t                  dummy;
 
-    time_t                            logged;
+    ngx_atomic_t                      logged;
     ngx_uint_t                        unlogged;
     u_char                            error[NGX_CODAT_STORE_ERROR];
 } ngx_codat_store_worker_t;
@@ -293,32 +293,40 @@ ngx_codat_store_count(ngx_codat_store_worker_t *worker)
         }
     }
 
-    if (wrote) {
-        health->wrote = (ngx_atomic_uint_t) ngx_time();
-    }
-
     if (failed) {
         (void) ngx_atomic_fetch_add(&health->failures, failed);
         health->failed = (ngx_atomic_uint_t) ngx_time();
+
+    } else if (wrote && health->failed) {
+        health->failed = 0;
     }
 }
 
 
-/* once a second: what goes wrong goes wrong for each unit */
+/*
+ * Once a second, of all workers together: what goes wrong goes wrong for each
+ * unit.
+ */
 
 static void
 ngx_codat_store_log(ngx_codat_store_worker_t *worker)
 {
+    ngx_atomic_t       *logged;
+    ngx_atomic_uint_t   last, now;
+
     if (worker->error[0] == '\0') {
         return;
     }
 
-    if (worker->logged == ngx_time()) {
+    logged = worker->store->health ? &worker->store->health->logged
+                                   : &worker->logged;
+    last = *logged;
+    now = (ngx_atomic_uint_t) ngx_time();
+
+    if (last == now || !ngx_atomic_cmp_set(logged, last, now)) {
         worker->unlogged++;
         return;
     }
-
-    worker->logged = ngx_time();
 
     ngx_log_error(NGX_LOG_CRIT, worker->log, 0,
                   "codat: store \"%V\" of zone \"%V\" failed: %s, "

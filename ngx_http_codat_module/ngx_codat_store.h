@@ -37,9 +37,9 @@ typedef struct ngx_codat_store_s  ngx_codat_store_t;
 /* how a store does, in shared memory, of all workers together */
 typedef struct {
     ngx_atomic_t                      failures; /* units */
-    ngx_atomic_t                      failed;   /* when the last one did */
-    ngx_atomic_t                      wrote;    /* when one last succeeded
-                                                   that leaves something */
+    ngx_atomic_t                      failed;   /* when the last one did, 0:
+                                                   some were stored since */
+    ngx_atomic_t                      logged;   /* when that was told */
 } ngx_codat_store_health_t;
 
 

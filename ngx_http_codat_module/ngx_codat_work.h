@@ -217,7 +217,8 @@ typedef struct {
  * Notes that an nginx knows these forwards, and gives up deliveries, at most
  * "limit", of those that no nginx has known since "before" (0: none of them),
  * unless a worker has claimed them.  One that is met for the first time is
- * taken for known until now.
+ * taken for known until now.  Where "now" is before that of an earlier such
+ * unit, what was to happen later by the clock of then is set back too.
  */
 typedef struct {
     ngx_codat_work_t           work;

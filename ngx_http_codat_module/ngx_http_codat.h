@@ -234,6 +234,7 @@ typedef struct {
     ngx_codat_delivery_t          delivery;
     ngx_http_codat_forwarding_t  *forwarding;
     ngx_codat_work_receive_t     *work;      /* under way in the store */
+    ngx_event_t                  *patience;  /* with it */
     uint64_t                      stored;    /* id of the event there */
     ngx_str_t                     result;    /* $codat_result */
     ngx_str_t                     retry_after; /* the application's */

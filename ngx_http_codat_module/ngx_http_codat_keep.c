@@ -44,6 +44,7 @@ struct ngx_http_codat_keep_s {
 };
 
 
+static ngx_uint_t ngx_http_codat_keep_due(time_t last, time_t interval);
 static ngx_uint_t ngx_http_codat_keep_lease(ngx_http_codat_keep_t *keep);
 static void ngx_http_codat_keep_load(ngx_http_codat_keep_t *keep);
 static void ngx_http_codat_keep_loaded(ngx_codat_work_t *w);
@@ -115,7 +116,7 @@ ngx_http_codat_keep_tick(ngx_http_codat_keep_t *keep)
     }
 
     if (!keep->pruning && store->loaded
-        && ngx_time() - store->pruned >= NGX_HTTP_CODAT_KEEP_PRUNE)
+        && ngx_http_codat_keep_due(store->pruned, NGX_HTTP_CODAT_KEEP_PRUNE))
     {
         ngx_http_codat_keep_prune(keep);
     }
@@ -129,10 +130,19 @@ ngx_http_codat_keep_tick(ngx_http_codat_keep_t *keep)
     }
 
     if (!keep->asking
-        && ngx_time() - store->asked >= NGX_HTTP_CODAT_KEEP_STATS)
+        && ngx_http_codat_keep_due(store->asked, NGX_HTTP_CODAT_KEEP_STATS))
     {
         ngx_http_codat_keep_ask(keep);
     }
+}
+
+
+/* also if the clock was set back */
+
+static ngx_uint_t
+ngx_http_codat_keep_due(time_t last, time_t interval)
+{
+    return ngx_time() - last >= interval || last > ngx_time();
 }
 
 
@@ -197,8 +207,7 @@ ngx_http_codat_keep_failing(ngx_codat_zone_t *zone)
     /* it is to be tried again after a while, as webhooks alone tell */
 
     return failed
-           && failed >= (time_t) health->wrote
-           && failed + NGX_HTTP_CODAT_KEEP_FAILING > ngx_time();
+           && !ngx_http_codat_keep_due(failed, NGX_HTTP_CODAT_KEEP_FAILING);
 }
 
 

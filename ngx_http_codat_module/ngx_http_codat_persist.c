@@ -21,6 +21,10 @@
 #include <openssl/sha.h>
 
 
+/* Codat waits for 15 seconds, and learns nothing from a longer silence; msec */
+#define NGX_HTTP_CODAT_PERSIST_TIME  10000
+
+
 static void ngx_http_codat_persist_peek(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx, ngx_array_t *facts);
 static ngx_int_t ngx_http_codat_persist_unit(ngx_http_request_t *r,
@@ -36,6 +40,7 @@ static ngx_int_t ngx_http_codat_persist_order(ngx_codat_event_t *event,
     ngx_http_codat_forward_t *forward, ngx_codat_work_t *work,
     ngx_str_t *key);
 static void ngx_http_codat_persist_handler(ngx_codat_work_t *w);
+static void ngx_http_codat_persist_late(ngx_event_t *ev);
 static void ngx_http_codat_persist_recent(ngx_codat_zone_t *zone,
     ngx_codat_work_receive_t *work);
 
@@ -59,6 +64,11 @@ ngx_http_codat_persist(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx)
 
     work = NULL;
     n = 0;
+
+    ctx->patience = ngx_pcalloc(r->pool, sizeof(ngx_event_t));
+    if (ctx->patience == NULL) {
+        goto failed;
+    }
 
     if (cdlcf->delivery == NGX_HTTP_CODAT_DELIVERY_QUEUED) {
 
@@ -94,6 +104,12 @@ ngx_http_codat_persist(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx)
     }
 
     ctx->work = work;
+
+    ctx->patience->handler = ngx_http_codat_persist_late;
+    ctx->patience->data = ctx;
+    ctx->patience->log = r->connection->log;
+
+    ngx_add_timer(ctx->patience, NGX_HTTP_CODAT_PERSIST_TIME);
 
     return NGX_AGAIN;
 
@@ -393,11 +409,25 @@ ngx_http_codat_persist_handler(ngx_codat_work_t *w)
     }
 
     if (ctx) {
-        ctx->work = NULL;
+        ngx_http_codat_persist_abandon(ctx);
         ngx_http_codat_webhook_stored(ctx, work);
     }
 
     ngx_codat_work_free(w);
+}
+
+
+/* if it is stored after all, the copy that Codat sends is a duplicate */
+
+static void
+ngx_http_codat_persist_late(ngx_event_t *ev)
+{
+    ngx_http_codat_ctx_t  *ctx;
+
+    ctx = ev->data;
+
+    ngx_http_codat_persist_abandon(ctx);
+    ngx_http_codat_webhook_stored(ctx, NULL);
 }
 
 
@@ -502,5 +532,9 @@ ngx_http_codat_persist_abandon(ngx_http_codat_ctx_t *ctx)
     if (ctx->work) {
         ctx->work->ctx = NULL;
         ctx->work = NULL;
+
+        if (ctx->patience->timer_set) {
+            ngx_del_timer(ctx->patience);
+        }
     }
 }

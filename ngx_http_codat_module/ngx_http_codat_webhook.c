@@ -281,7 +281,7 @@ ngx_http_codat_webhook_continue(ngx_http_request_t *r,
 {
     static const ngx_str_t  queued = ngx_string("queued");
 
-    if (work->work.rc != NGX_OK) {
+    if (work == NULL || work->work.rc != NGX_OK) {
         ngx_codat_delivery_release(ctx->zone, &ctx->delivery, 0);
 
         return ngx_http_codat_problem(r, ctx, NGX_HTTP_CODAT_UNAVAILABLE,

@@ -36,7 +36,10 @@ ngx_http_codat_ctx_t *ngx_http_codat_webhook_create(ngx_http_request_t *r);
 ngx_http_codat_problem_e ngx_http_codat_webhook_check(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx, ngx_str_t *detail);
 
-/* Goes on with a webhook whose unit of work is over, and finalizes it. */
+/*
+ * Goes on with a webhook whose unit of work is over, or, NULL, has taken too
+ * long, and finalizes it.
+ */
 void ngx_http_codat_webhook_stored(ngx_http_codat_ctx_t *ctx,
     ngx_codat_work_receive_t *work);
 

@@ -56,6 +56,23 @@ store_open(store_t *s)
                                              ngx_cycle->log);
     assert_non_null(s->workers[0]);
     assert_non_null(s->workers[1]);
+
+    assert_int_equal(ngx_codat_sqlite_files(&s->store, getuid(), getgid(),
+                                            s->error),
+                     NGX_OK);
+}
+
+
+static void
+store_remove(store_t *s)
+{
+    u_char  path[NGX_MAX_PATH];
+
+    (void) unlink((char *) s->path);
+    (void) ngx_sprintf(path, "%s-wal%Z", s->path);
+    (void) unlink((char *) path);
+    (void) ngx_sprintf(path, "%s-shm%Z", s->path);
+    (void) unlink((char *) path);
 }
 
 
@@ -1039,6 +1056,60 @@ store_gives_up_without_a_forward(void **state)
 
 
 static void
+store_bears_a_clock_set_back(void **state)
+{
+    store_t                    s;
+    const char                *all[] = { "r", NULL };
+    ngx_codat_work_claim_t    *claim;
+    ngx_codat_work_claimed_t  *claimed;
+    ngx_codat_work_receive_t  *work;
+
+    store_open(&s);
+
+    /* one is due again ten seconds later, one is leased for twenty */
+
+    work = store_push(&s, "e1", "k1", 7200);
+    store_to(work, "r", "", 8);
+    store_to(work, "r", "", 8);
+    store_ok(&s, 0, work);
+    ngx_codat_work_free(&work->work);
+
+    claim = store_claim(&s, "r", 8, 11, 7200);
+    assert_int_equal(claim->claimed.nelts, 0);
+    ngx_codat_work_free(&claim->work);
+
+    assert_int_equal(store_result(&s, 1, 11, NGX_CODAT_QUEUED_PENDING, 7200,
+                                  7210),
+                     NGX_OK);
+
+    assert_int_equal(store_know(&s, 7200, 60, 100, all), 0);
+    assert_int_equal(store_claims(&s, "r", 8, 12, 20), 0);
+
+    /* an hour and more, seen by two nginx */
+
+    assert_int_equal(store_know(&s, 0, 60, 100, all), 0);
+    assert_int_equal(store_know(&s, 1, 60, 100, all), 0);
+
+    assert_int_equal(store_claims(&s, "r", 8, 12, 9), 0);
+
+    claim = store_claim(&s, "r", 8, 12, 10);
+    assert_int_equal(claim->claimed.nelts, 1);
+    claimed = claim->claimed.elts;
+    assert_int_equal(claimed->delivery.id, 1);
+    assert_int_equal(claimed->delivery.attempt, 2);
+    ngx_codat_work_free(&claim->work);
+
+    claim = store_claim(&s, "r", 8, 12, 20);
+    assert_int_equal(claim->claimed.nelts, 1);
+    claimed = claim->claimed.elts;
+    assert_int_equal(claimed->delivery.id, 2);
+    ngx_codat_work_free(&claim->work);
+
+    store_close(&s);
+}
+
+
+static void
 store_refuses(const char *sql, const char *error)
 {
     store_t                    s;
@@ -1046,6 +1117,7 @@ store_refuses(const char *sql, const char *error)
     ngx_codat_work_receive_t  *work;
 
     store_open(&s);
+    store_remove(&s);
 
     assert_int_equal(sqlite3_open((char *) s.path, &db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
@@ -1086,6 +1158,7 @@ store_survives_damage(void **state)
     ngx_codat_work_receive_t  *work;
 
     store_open(&s);
+    store_remove(&s);
 
     fd = open((char *) s.path, O_RDWR|O_CREAT, 0600);
     assert_int_equal(write(fd, "this is no database, but long enough for "
@@ -1100,13 +1173,48 @@ store_survives_damage(void **state)
     assert_non_null(strstr((char *) s.error, "not a database"));
     ngx_codat_work_free(&work->work);
 
+    /* a worker does not begin anew by itself */
+
+    store_remove(&s);
+
+    work = store_push(&s, "e1", "k1", 0);
+    work->accept = 1;
+    store_run(&s, 0, work);
+    assert_int_equal(work->work.rc, NGX_ERROR);
+    assert_non_null(strstr((char *) s.error, "No such file"));
+    ngx_codat_work_free(&work->work);
+
+    assert_int_equal(close(open((char *) s.path, O_RDWR|O_CREAT, 0600)), 0);
+
+    work = store_push(&s, "e1", "k1", 0);
+    work->accept = 1;
+    store_run(&s, 0, work);
+    assert_int_equal(work->work.rc, NGX_ERROR);
+    assert_non_null(strstr((char *) s.error, "it is empty"));
+    ngx_codat_work_free(&work->work);
+
     /* somebody puts a good one in its place */
 
-    assert_int_equal(unlink((char *) s.path), 0);
+    assert_int_equal(ngx_codat_sqlite_files(&s.store, getuid(), getgid(),
+                                            s.error),
+                     NGX_OK);
 
     work = store_push(&s, "e1", "k1", 0);
     work->accept = 1;
     store_ok(&s, 0, work);
+    ngx_codat_work_free(&work->work);
+
+    /* and another one, while it is open: that is the one that counts */
+
+    store_remove(&s);
+    assert_int_equal(ngx_codat_sqlite_files(&s.store, getuid(), getgid(),
+                                            s.error),
+                     NGX_OK);
+
+    work = store_push(&s, "e1", "k1", 0);
+    work->accept = 1;
+    store_ok(&s, 0, work);
+    assert_int_equal(work->outcome, NGX_OK);
     ngx_codat_work_free(&work->work);
 
     store_close(&s);
@@ -1125,6 +1233,7 @@ ngx_codat_unit_store(void)
         cmocka_unit_test(store_lists_and_replays),
         cmocka_unit_test(store_prunes),
         cmocka_unit_test(store_gives_up_without_a_forward),
+        cmocka_unit_test(store_bears_a_clock_set_back),
         cmocka_unit_test(store_isolates_failures),
         cmocka_unit_test(store_refuses_strangers),
         cmocka_unit_test(store_refuses_the_future),
