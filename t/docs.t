@@ -762,15 +762,17 @@ subtest 'quoted messages are those of the code' => sub {
 };
 
 
-subtest 'the manual page of codat-send has its options' => sub {
-    my $help = `$^X $top/tools/codat-send --help`;
-    my $manual = slurp("$top/debian/codat-send.1") =~ s/\\-/-/gr;
-    my ($has, $should) = map {
-        my %option = map { $_ => 1 } /--[a-z][a-z-]+/g;
-        join(' ', sort keys %option);
-    } $manual, $help;
+subtest 'the manual pages of the tools have their options' => sub {
+    for my $tool (qw(codat-send codat-prove)) {
+        my $help = `$^X $top/tools/$tool --help`;
+        my $manual = slurp("$top/debian/$tool.1") =~ s/\\-/-/gr;
+        my ($has, $should) = map {
+            my %option = map { $_ => 1 } /--[a-z][a-z-]+/g;
+            join(' ', sort keys %option);
+        } $manual, $help;
 
-    is($has, $should, 'these and no others');
+        is($has, $should, "$tool: these and no others");
+    }
 };
 
 
