@@ -64,13 +64,15 @@ ngx_codat_sqlite_receive(ngx_codat_sqlite_t *db,
     }
 
     receive->event.stale = ((merged & NGX_CODAT_MERGE_STALE) != 0);
-    ngx_str_null(&receive->event.reference);
 
     rows = receive->rows.elts;
 
     if (receive->rows.nelts && rows[0].record.kind == NGX_CODAT_RECORD_PUSH) {
         push = &rows[0].record;
-        receive->event.reference = push->texts[NGX_CODAT_TEXT_REFERENCE];
+
+        if (push->texts[NGX_CODAT_TEXT_REFERENCE].len) {
+            receive->event.reference = push->texts[NGX_CODAT_TEXT_REFERENCE];
+        }
     }
 
     rc = receive->event.id ? ngx_codat_sqlite_again(db, receive)

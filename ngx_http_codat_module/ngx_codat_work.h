@@ -106,7 +106,8 @@ typedef struct {
     ngx_str_t                 host;
     ngx_str_t                 uri;          /* with arguments */
     ngx_str_t                 body;
-    ngx_str_t                 reference;    /* out: of its push */
+    ngx_str_t                 reference;    /* of its push, as far as it is
+                                               known; out */
     int64_t                   received;     /* usec, as all times here */
     int64_t                   generated;    /* 0: unknown */
     unsigned                  known:1;      /* dedupe is set */

@@ -24,6 +24,22 @@
 /* Codat waits for 15 seconds, and learns nothing from a longer silence; msec */
 #define NGX_HTTP_CODAT_PERSIST_TIME  10000
 
+/* what a store that fails could not take is tried again; msec */
+#define NGX_HTTP_CODAT_PERSIST_AGAIN  2000
+
+/* pushes that a worker keeps for that */
+#define NGX_HTTP_CODAT_PERSIST_KEPT   1024
+
+
+/* a push that Codat's API has told of; lies in the pool of its unit */
+
+typedef struct {
+    ngx_codat_zone_t             *zone;
+    ngx_event_t                   event;
+    ngx_connection_t              dummy;
+    unsigned                      kept:1;
+} ngx_http_codat_persist_push_t;
+
 
 static void ngx_http_codat_persist_peek(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx, ngx_array_t *facts);
@@ -43,6 +59,14 @@ static void ngx_http_codat_persist_handler(ngx_codat_work_t *w);
 static void ngx_http_codat_persist_late(ngx_event_t *ev);
 static void ngx_http_codat_persist_recent(ngx_codat_zone_t *zone,
     ngx_codat_work_receive_t *work);
+static void ngx_http_codat_persist_submit(ngx_event_t *ev);
+static void ngx_http_codat_persist_stored(ngx_codat_work_t *w);
+static void ngx_http_codat_persist_again(ngx_codat_work_t *w);
+
+
+/* of this worker */
+
+static ngx_uint_t  ngx_http_codat_persist_kept;
 
 
 ngx_int_t
@@ -70,13 +94,12 @@ ngx_http_codat_persist(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx)
         goto failed;
     }
 
-    if (cdlcf->delivery == NGX_HTTP_CODAT_DELIVERY_QUEUED) {
+    ngx_http_codat_persist_peek(r, ctx, &update.facts);
 
-        ngx_http_codat_persist_peek(r, ctx, &update.facts);
-
-        if (ngx_http_codat_forward_select(r, ctx, &n) != NGX_OK) {
-            goto failed;
-        }
+    if (cdlcf->delivery == NGX_HTTP_CODAT_DELIVERY_QUEUED
+        && ngx_http_codat_forward_select(r, ctx, &n) != NGX_OK)
+    {
+        goto failed;
     }
 
     work = ngx_codat_work_create(NGX_CODAT_WORK_RECEIVE,
@@ -128,7 +151,8 @@ failed:
 
 /*
  * Conditions of forwards may ask for what the tables know, before the store
- * has said it: the zone knows it as well.
+ * has said it: the zone knows it as well, and a reference whose unit is still
+ * on its way it alone.
  */
 
 static void
@@ -208,8 +232,8 @@ static ngx_int_t
 ngx_http_codat_persist_event(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx, ngx_codat_work_receive_t *work)
 {
-    ngx_str_t                  *fields, host, *to[11];
-    const ngx_str_t            *from[11];
+    ngx_str_t                  *fields, host, *to[12];
+    const ngx_str_t            *from[12];
     ngx_uint_t                  i;
     ngx_codat_work_event_t     *event;
     ngx_http_codat_loc_conf_t  *cdlcf;
@@ -247,8 +271,10 @@ ngx_http_codat_persist_event(ngx_http_request_t *r,
     from[9] = &r->unparsed_uri;
     to[10] = &event->body;
     from[10] = &ctx->event.payload;
+    to[11] = &event->reference;
+    from[11] = &fields[NGX_CODAT_FIELD_REFERENCE];
 
-    for (i = 0; i < 11; i++) {
+    for (i = 0; i < sizeof(to) / sizeof(to[0]); i++) {
 
         if (ngx_codat_work_text(&work->work, to[i], from[i])
             != NGX_OK)
@@ -466,6 +492,125 @@ ngx_http_codat_persist_recent(ngx_codat_zone_t *zone,
 }
 
 
+/* --- pushes ------------------------------------------------------------- */
+
+ngx_int_t
+ngx_http_codat_persist_push(ngx_codat_zone_t *zone, ngx_codat_record_t *push)
+{
+    ngx_array_t                     facts;
+    ngx_codat_work_rows_t          *work;
+    ngx_http_codat_persist_push_t  *pp;
+
+    work = ngx_codat_work_create(NGX_CODAT_WORK_ROWS,
+                                 sizeof(ngx_codat_work_rows_t),
+                                 ngx_cycle->log);
+    if (work == NULL) {
+        return NGX_ERROR;
+    }
+
+    facts.elts = push;
+    facts.nelts = 1;
+
+    pp = ngx_pcalloc(work->work.pool, sizeof(ngx_http_codat_persist_push_t));
+
+    if (pp == NULL
+        || ngx_codat_work_facts(&work->work, &work->facts, &facts) != NGX_OK)
+    {
+        ngx_codat_work_free(&work->work);
+        return NGX_ERROR;
+    }
+
+    pp->zone = zone;
+    pp->dummy.fd = (ngx_socket_t) -1;
+    pp->dummy.data = work;
+    pp->event.handler = ngx_http_codat_persist_submit;
+    pp->event.data = &pp->dummy;
+    pp->event.log = ngx_cycle->log;
+    pp->event.cancelable = 1;
+
+    work->origin = ngx_http_codat_deliver_origin(zone);
+    work->work.done = ngx_http_codat_persist_stored;
+    work->work.data = pp;
+
+    ngx_http_codat_persist_submit(&pp->event);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_codat_persist_submit(ngx_event_t *ev)
+{
+    ngx_connection_t               *c;
+    ngx_codat_work_t               *w;
+    ngx_http_codat_persist_push_t  *pp;
+
+    c = ev->data;
+    w = c->data;
+    pp = w->data;
+
+    if (ngx_codat_store_submit(pp->zone->store, w) != NGX_OK) {
+        ngx_http_codat_persist_again(w);
+    }
+}
+
+
+static void
+ngx_http_codat_persist_stored(ngx_codat_work_t *w)
+{
+    ngx_codat_work_rows_t          *work;
+    ngx_http_codat_persist_push_t  *pp;
+
+    work = (ngx_codat_work_rows_t *) w;
+    pp = w->data;
+
+    if (w->rc == NGX_ERROR) {
+        ngx_http_codat_persist_again(w);
+        return;
+    }
+
+    ngx_http_codat_persist_rows(pp->zone, &work->rows);
+
+    if (pp->kept) {
+        ngx_http_codat_persist_kept--;
+    }
+
+    ngx_codat_work_free(w);
+}
+
+
+/* nobody else will tell of it: as long as the worker lives */
+
+static void
+ngx_http_codat_persist_again(ngx_codat_work_t *w)
+{
+    ngx_http_codat_persist_push_t  *pp;
+
+    pp = w->data;
+
+    if (!pp->kept) {
+
+        if (ngx_http_codat_persist_kept >= NGX_HTTP_CODAT_PERSIST_KEPT) {
+
+            ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                          "codat: a push is not stored: too many wait for "
+                          "store \"%V\" to work again",
+                          &pp->zone->store->path);
+
+            ngx_codat_work_free(w);
+            return;
+        }
+
+        pp->kept = 1;
+        ngx_http_codat_persist_kept++;
+    }
+
+    ngx_add_timer(&pp->event, NGX_HTTP_CODAT_PERSIST_AGAIN);
+}
+
+
+/* --- forwards at once --------------------------------------------------- */
+
 ngx_int_t
 ngx_http_codat_persist_known(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx, ngx_codat_work_receive_t *work)
@@ -475,10 +620,6 @@ ngx_http_codat_persist_known(ngx_http_request_t *r,
     ctx->stored = work->event.id;
     ctx->delivery.succeeded |= work->succeeded;
     ctx->delivery.attempt = work->attempt;
-
-    if (!work->event.stale && work->event.reference.len == 0) {
-        return NGX_OK;
-    }
 
     ctx->event.stale = work->event.stale;
 

@@ -40,6 +40,13 @@ void ngx_http_codat_persist_done(ngx_http_codat_ctx_t *ctx,
 /* The request goes; what the store does of it goes on. */
 void ngx_http_codat_persist_abandon(ngx_http_codat_ctx_t *ctx);
 
+/*
+ * Stores what Codat's API has said of a push, a moment later, and again if
+ * the store fails.  Returns NGX_OK or NGX_ERROR (memory).
+ */
+ngx_int_t ngx_http_codat_persist_push(ngx_codat_zone_t *zone,
+    ngx_codat_record_t *push);
+
 /* Puts rows as the store has them into the zone. */
 void ngx_http_codat_persist_rows(ngx_codat_zone_t *zone, ngx_array_t *rows);
 

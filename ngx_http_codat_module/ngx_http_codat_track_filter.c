@@ -7,6 +7,7 @@
 #include "ngx_http_codat.h"
 #include "ngx_codat_inflate.h"
 #include "ngx_codat_operation.h"
+#include "ngx_http_codat_persist.h"
 #include "ngx_http_codat_track.h"
 #include "ngx_http_codat_track_filter.h"
 #include "ngx_http_codat_track_hold.h"
@@ -466,6 +467,13 @@ ngx_http_codat_track_register(ngx_http_codat_track_t *track,
     }
 
     rc = ngx_codat_table_register(track->zone, &push, copy);
+
+    if (track->zone->store
+        && rc != NGX_ERROR
+        && ngx_http_codat_persist_push(track->zone, &push) != NGX_OK)
+    {
+        rc = NGX_ERROR;
+    }
 
     if (rc != NGX_OK && rc != NGX_DONE) {
         ngx_log_error(NGX_LOG_WARN, log, 0,
