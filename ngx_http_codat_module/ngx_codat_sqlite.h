@@ -32,6 +32,16 @@ typedef enum {
 } ngx_codat_sql_e;
 
 
+/* how far a figure has been counted; "total" is of the last time */
+
+typedef struct {
+    int64_t                     from;
+    uint64_t                    count;
+    uint64_t                    total;
+    unsigned                    known:1;
+} ngx_codat_sqlite_figure_t;
+
+
 typedef struct {
     sqlite3                    *db;
     sqlite3_stmt               *statements[NGX_CODAT_SQL_N];
@@ -50,6 +60,8 @@ typedef struct {
     dev_t                       device;     /* of the file that is open */
     ino_t                       inode;
     off_t                       size;       /* that it had last */
+    ngx_codat_sqlite_figure_t   events;
+    ngx_codat_sqlite_figure_t   deliveries[NGX_CODAT_QUEUED_STATES];
     char                        error[NGX_CODAT_STORE_ERROR];
 } ngx_codat_sqlite_t;
 

@@ -105,6 +105,8 @@ ngx_codat_sqlite_select(ngx_codat_sqlite_t *db, ngx_pool_t *pool,
     const ngx_codat_work_filter_t *filter, ngx_uint_t limit,
     ngx_array_t *ids, uint64_t *last)
 {
+    u_char         uuid[NGX_CODAT_KEY_LEN], text[NGX_CODAT_UUID_LEN];
+    ngx_str_t      company;
     sqlite3_stmt  *stmt;
 
     *last = 0;
@@ -120,10 +122,28 @@ ngx_codat_sqlite_select(ngx_codat_sqlite_t *db, ngx_pool_t *pool,
         return ngx_codat_sqlite_named(db, filter, ids);
     }
 
-    stmt = ngx_codat_sqlite(db, filter->state ? NGX_CODAT_SQL_STATE_SCAN
-                                              : NGX_CODAT_SQL_EVENT_SCAN);
+    stmt = ngx_codat_sqlite(db, filter->company.len
+                                    ? NGX_CODAT_SQL_COMPANY_SCAN
+                                    : filter->state
+                                          ? NGX_CODAT_SQL_STATE_SCAN
+                                          : NGX_CODAT_SQL_EVENT_SCAN);
     if (stmt == NULL) {
         return NGX_ERROR;
+    }
+
+    (void) sqlite3_clear_bindings(stmt);
+
+    /* as it is stored */
+
+    company = filter->company;
+
+    if (ngx_codat_uuid_parse(&company, uuid) == NGX_OK) {
+        company.len = (size_t) (ngx_codat_uuid_format(text, uuid) - text);
+        company.data = text;
+    }
+
+    if (company.len) {
+        ngx_codat_sqlite_text(stmt, 4, &company);
     }
 
     ngx_codat_sqlite_int(stmt, 1, filter->before ? (int64_t) filter->before
@@ -262,7 +282,7 @@ ngx_codat_sqlite_wanted(sqlite3_stmt *stmt,
     const ngx_codat_work_filter_t *filter)
 {
     int64_t    received;
-    ngx_str_t  type, company;
+    ngx_str_t  type;
 
     received = sqlite3_column_int64(stmt, 3);
 
@@ -272,15 +292,8 @@ ngx_codat_sqlite_wanted(sqlite3_stmt *stmt,
         return 0;
     }
 
-    if (filter->company.len) {
-
-        company = ngx_codat_sqlite_peek(stmt, 2);
-
-        if (company.data == NULL
-            || !ngx_codat_id_same(&company, &filter->company))
-        {
-            return 0;
-        }
+    if (filter->company.len && !sqlite3_column_int(stmt, 4)) {
+        return 0;
     }
 
     if (filter->type.len == 0) {

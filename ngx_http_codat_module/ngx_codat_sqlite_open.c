@@ -77,6 +77,9 @@ ngx_codat_sqlite_open(ngx_codat_sqlite_t *db)
     db->inode = st.st_ino;
     db->size = st.st_size;
 
+    ngx_memzero(&db->events, sizeof(db->events));
+    ngx_memzero(db->deliveries, sizeof(db->deliveries));
+
     return NGX_OK;
 }
 

@@ -32,8 +32,6 @@ static ngx_int_t ngx_codat_sqlite_take(ngx_codat_sqlite_t *db,
     ngx_codat_work_claim_t *claim, ngx_codat_work_claimed_t *claimed);
 static ngx_int_t ngx_codat_sqlite_event_of(ngx_codat_sqlite_t *db,
     ngx_pool_t *pool, uint64_t id, ngx_codat_work_event_t *event);
-static void ngx_codat_sqlite_size(ngx_codat_sqlite_t *db,
-    ngx_codat_work_stats_t *stats);
 
 
 ngx_int_t
@@ -566,76 +564,6 @@ ngx_codat_sqlite_prune(ngx_codat_sqlite_t *db, ngx_codat_work_prune_t *prune)
         }
 
         prune->dropped += (ngx_uint_t) sqlite3_changes(db->db);
-    }
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_codat_sqlite_size(ngx_codat_sqlite_t *db, ngx_codat_work_stats_t *stats)
-{
-    u_char       path[NGX_MAX_PATH];
-    struct stat  st;
-
-    if (stat((char *) db->store->path.data, &st) == 0) {
-        stats->size = (uint64_t) st.st_size;
-    }
-
-    (void) ngx_slprintf(path, path + sizeof(path), "%V-wal%Z",
-                        &db->store->path);
-
-    if (stat((char *) path, &st) == 0) {
-        stats->size += (uint64_t) st.st_size;
-    }
-}
-
-
-ngx_int_t
-ngx_codat_sqlite_stats(ngx_codat_sqlite_t *db, ngx_codat_work_stats_t *stats)
-{
-    int64_t             value;
-    ngx_int_t           rc;
-    ngx_str_t           name;
-    sqlite3_stmt       *stmt;
-    ngx_codat_queued_e  state;
-
-    ngx_memzero(stats->deliveries, sizeof(stats->deliveries));
-
-    stmt = ngx_codat_sqlite(db, NGX_CODAT_SQL_DELIVERY_COUNT);
-    if (stmt == NULL) {
-        return NGX_ERROR;
-    }
-
-    while ((rc = ngx_codat_sqlite_step(db, stmt)) == NGX_OK) {
-
-        name = ngx_codat_sqlite_peek(stmt, 0);
-
-        state = name.data ? ngx_codat_queued(&name) : NGX_CODAT_QUEUED_ANY;
-
-        stats->deliveries[state] = (uint64_t) sqlite3_column_int64(stmt, 1);
-    }
-
-    if (rc != NGX_DONE) {
-        return NGX_ERROR;
-    }
-
-    stmt = ngx_codat_sqlite(db, NGX_CODAT_SQL_EVENT_COUNT);
-
-    if (stmt == NULL || ngx_codat_sqlite_any(db, stmt, &value) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    stats->events = (uint64_t) value;
-
-    ngx_codat_sqlite_size(db, stats);
-
-    stmt = ngx_codat_sqlite(db, NGX_CODAT_SQL_DELIVERY_OLDEST);
-
-    if (stmt == NULL
-        || ngx_codat_sqlite_any(db, stmt, &stats->oldest) != NGX_OK)
-    {
-        return NGX_ERROR;
     }
 
     return NGX_OK;

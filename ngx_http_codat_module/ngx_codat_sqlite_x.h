@@ -46,6 +46,12 @@ X(EVENT_SCAN,
   "SELECT id, type, company, received FROM event WHERE id < ?1"
   " ORDER BY id DESC LIMIT ?2")
 
+X(COMPANY_SCAN,
+  "SELECT id, type, company, received, ?3 IS NULL OR EXISTS (SELECT 1"
+  " FROM delivery d WHERE d.state = ?3 AND d.event = e.id)"
+  " FROM event e INDEXED BY event_company"
+  " WHERE company = ?4 AND id < ?1 ORDER BY id DESC LIMIT ?2")
+
 X(STATE_SCAN,
   "SELECT d.event, e.type, e.company, e.received FROM ("
   "SELECT DISTINCT event FROM delivery WHERE state = ?3 AND event < ?1"
@@ -62,8 +68,6 @@ X(EVENT_GET,
   "SELECT id, event_id, webhook_id, type, company, connection, push_key,"
   " client, endpoint, received, generated, stale, reference, body, headers,"
   " host, uri FROM event WHERE id = ?1")
-
-X(EVENT_COUNT, "SELECT count(*) FROM event")
 
 X(EVENT_PRUNE,
   "DELETE FROM event WHERE id IN (SELECT e.id FROM event e"
@@ -157,11 +161,13 @@ X(ROUTE_FORGET,
   "DELETE FROM meta WHERE key > 'route ' AND key < 'route!' AND value < ?1")
 
 X(ROUTE_DUE,
-  "SELECT min(route) FROM delivery WHERE route > ?1 AND state = 'pending'"
+  "SELECT min(route) FROM delivery INDEXED BY delivery_due"
+  " WHERE route > ?1 AND state = 'pending'"
   " AND owner = 0")
 
 X(ROUTE_LEASED,
-  "SELECT min(route) FROM delivery WHERE route > ?1 AND state = 'pending'"
+  "SELECT min(route) FROM delivery INDEXED BY delivery_leased"
+  " WHERE route > ?1 AND state = 'pending'"
   " AND owner <> 0")
 
 /* those that wait for others first: they must not go on in their place */
@@ -194,11 +200,34 @@ X(CLOCK_RUNNING,
   "UPDATE event SET lease = lease - ?1 WHERE received > ?2"
   " AND state = 'running'")
 
-X(DELIVERY_COUNT, "SELECT state, count(*) FROM delivery GROUP BY state")
+/*
+ * Figures of large tables are counted a part at a time: where that many ends,
+ * and how many there are up to there, which is more if several are alike.
+ */
+
+X(EVENT_PART,
+  "SELECT max(received) FROM (SELECT received FROM event"
+  " INDEXED BY event_received WHERE received > ?1 ORDER BY received"
+  " LIMIT ?2)")
+
+X(EVENT_COUNT,
+  "SELECT count(*) FROM event INDEXED BY event_received"
+  " WHERE received > ?1 AND received <= ?2")
+
+X(DELIVERY_PART,
+  "SELECT max(event) FROM (SELECT event FROM delivery"
+  " INDEXED BY delivery_state WHERE state = ?3 AND event > ?1"
+  " ORDER BY event LIMIT ?2)")
+
+X(DELIVERY_COUNT,
+  "SELECT count(*) FROM delivery INDEXED BY delivery_state"
+  " WHERE state = ?3 AND event > ?1 AND event <= ?2")
 
 X(DELIVERY_OLDEST,
-  "SELECT min(received) FROM event WHERE id = (SELECT min(event)"
-  " FROM delivery WHERE state IN ('pending', 'blocked'))")
+  "SELECT min(received) FROM event WHERE id = (SELECT min(n) FROM ("
+  "SELECT min(event) AS n FROM delivery WHERE state = 'pending'"
+  " UNION ALL"
+  " SELECT min(event) FROM delivery WHERE state = 'blocked'))")
 
 /* rows */
 

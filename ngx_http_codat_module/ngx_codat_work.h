@@ -377,10 +377,16 @@ typedef struct {
 } ngx_codat_work_prune_t;
 
 
+/*
+ * Figures.  Of a large table a part is counted each time, so that nobody
+ * waits for that: until it has been counted once, "unknown" says so, and a
+ * figure may be that of a while ago.
+ */
 typedef struct {
     ngx_codat_work_t           work;
     uint64_t                   deliveries[NGX_CODAT_QUEUED_STATES]; /* out */
     uint64_t                   events;      /* out */
+    unsigned                   unknown:1;   /* out */
     int64_t                    oldest;      /* out: receipt of the oldest
                                                that is not over, or 0 */
     uint64_t                   size;        /* out: bytes of the files */

@@ -580,11 +580,21 @@ ngx_http_codat_keep_asked(ngx_codat_work_t *w)
 
     if (w->rc == NGX_OK) {
 
+        /* what the keeper before this one has counted is better than that */
+
         for (i = 0; i < NGX_CODAT_QUEUED_STATES; i++) {
-            store->deliveries[i] = work->deliveries[i];
+
+            if (!work->unknown
+                || work->deliveries[i] > store->deliveries[i])
+            {
+                store->deliveries[i] = work->deliveries[i];
+            }
         }
 
-        store->events = work->events;
+        if (!work->unknown || work->events > store->events) {
+            store->events = work->events;
+        }
+
         store->size = work->size;
         store->oldest = work->oldest;
     }

@@ -52,8 +52,8 @@ static ngx_int_t ngx_http_codat_persist_headers(ngx_http_request_t *r,
     ngx_codat_work_receive_t *work);
 static ngx_int_t ngx_http_codat_persist_deliveries(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx, ngx_codat_work_receive_t *work);
-static ngx_int_t ngx_http_codat_persist_order(ngx_codat_event_t *event,
-    ngx_http_codat_forward_t *forward, ngx_codat_work_t *work,
+static ngx_int_t ngx_http_codat_persist_order(
+    ngx_codat_work_receive_t *work, ngx_http_codat_forward_t *forward,
     ngx_str_t *key);
 static void ngx_http_codat_persist_handler(ngx_codat_work_t *w);
 static void ngx_http_codat_persist_late(ngx_event_t *ev);
@@ -234,6 +234,7 @@ ngx_http_codat_persist_event(ngx_http_request_t *r,
 {
     ngx_str_t                  *fields, host, *to[12];
     const ngx_str_t            *from[12];
+    u_char                      uuid[NGX_CODAT_KEY_LEN];
     ngx_uint_t                  i;
     ngx_codat_work_event_t     *event;
     ngx_http_codat_loc_conf_t  *cdlcf;
@@ -281,6 +282,12 @@ ngx_http_codat_persist_event(ngx_http_request_t *r,
         {
             return NGX_ERROR;
         }
+    }
+
+    /* so that one spelling finds all of a company */
+
+    if (ngx_codat_uuid_parse(&event->company, uuid) == NGX_OK) {
+        (void) ngx_codat_uuid_format(event->company.data, uuid);
     }
 
     event->received = ctx->received;
@@ -379,8 +386,7 @@ ngx_http_codat_persist_deliveries(ngx_http_request_t *r,
         if (ngx_codat_work_text(&work->work, &delivery->route,
                                 &forward->route)
             != NGX_OK
-            || ngx_http_codat_persist_order(&ctx->event, forward,
-                                            &work->work,
+            || ngx_http_codat_persist_order(work, forward,
                                             &delivery->order_key)
                != NGX_OK)
         {
@@ -393,19 +399,16 @@ ngx_http_codat_persist_deliveries(ngx_http_request_t *r,
 
 
 static ngx_int_t
-ngx_http_codat_persist_order(ngx_codat_event_t *event,
-    ngx_http_codat_forward_t *forward, ngx_codat_work_t *work,
-    ngx_str_t *key)
+ngx_http_codat_persist_order(ngx_codat_work_receive_t *work,
+    ngx_http_codat_forward_t *forward, ngx_str_t *key)
 {
     switch (forward->order) {
 
     case NGX_HTTP_CODAT_ORDER_COMPANY:
-        return ngx_codat_work_text(work, key,
-                                &event->fields[NGX_CODAT_FIELD_COMPANY_ID]);
+        return ngx_codat_work_text(&work->work, key, &work->event.company);
 
     case NGX_HTTP_CODAT_ORDER_PUSH:
-        return ngx_codat_work_text(work, key,
-                                   &event->fields[NGX_CODAT_FIELD_PUSH_KEY]);
+        return ngx_codat_work_text(&work->work, key, &work->event.push_key);
 
     default:
         return NGX_OK;

@@ -247,6 +247,38 @@ subtest 'cancel ends what is not over' => sub {
 };
 
 
+subtest 'events of a company' => sub {
+    my ($one, $two) = (uuid(), uuid());
+    my $upper = body('items.write.successful', push_key => uuid(),
+                     company => uc $one);
+    for my $n (1 .. 3) {
+        for ([$one, "msg_c1$n"], [$two, "msg_c2$n"]) {
+            is(hook('/hook', body('items.write.successful',
+                                  push_key => uuid(), company => $_->[0]),
+                    'webhook-id' => $_->[1])->status, 202, $_->[1]);
+        }
+    }
+    is(hook('/hook', $upper, 'webhook-id' => 'msg_c14')->status, 202,
+       'one in upper case');
+    wait_states('msg_c14', 'delivered delivered');
+    wait_states('msg_c23', 'delivered delivered');
+
+    is(ids("companyId=$one"), 'msg_c14 msg_c13 msg_c12 msg_c11', 'newest first');
+    is(ids("companyId=" . uc $two), 'msg_c23 msg_c22 msg_c21',
+       'however it is written');
+    is(ids("companyId=$one&state=delivered"),
+       'msg_c14 msg_c13 msg_c12 msg_c11', 'with a state');
+    is(ids("companyId=$one&state=dead"), '', 'with another one');
+    is(ids("companyId=$one"), 'msg_c14 msg_c13 msg_c12 msg_c11',
+       'without one again');
+    is(ids("companyId=$one&eventType=items.*.*&limit=3"),
+       'msg_c14 msg_c13 msg_c12', 'with a type, in part');
+    my $next = api('GET', "events?companyId=$one&limit=3")->json->{next};
+    is(ids("companyId=$one&limit=3&after=$next"), 'msg_c11', 'and the rest');
+    is(ids('companyId=' . uuid()), '', 'none');
+};
+
+
 subtest 'dead letters are replayed, those alone' => sub {
     $app->reset;
     $app->answer(status => 204);
@@ -388,7 +420,7 @@ subtest 'figures of the store' => sub {
     }
     is($store->{failing}, JSON::PP::false(), 'failing');
     is($store->{loaded}, JSON::PP::true(), 'loaded');
-    is($store->{events}, 9, 'events');
+    is($store->{events}, 16, 'events');
     is($store->{deliveries}{canceled}, 4, 'canceled deliveries');
     is($store->{deliveries}{dead}, 0, 'dead deliveries');
     is($store->{failures}, 0, 'failures');
@@ -405,7 +437,7 @@ subtest 'figures of the store' => sub {
        'pending blocked delivered dead canceled', 'all states');
     is($metrics->value('codat_store_deliveries', zone => 'codat',
                        state => 'canceled'), 4, 'deliveries by state');
-    is($metrics->value('codat_store_events', zone => 'codat'), 9, 'events');
+    is($metrics->value('codat_store_events', zone => 'codat'), 16, 'events');
     is($metrics->value('codat_store_failures_total', zone => 'codat'), 0,
        'failures');
     is($metrics->value('codat_store_loaded', zone => 'codat'), 1, 'loaded');
