@@ -10,6 +10,7 @@
 #include "ngx_http_codat.h"
 #include "ngx_http_codat_child.h"
 #include "ngx_http_codat_conf.h"
+#include "ngx_http_codat_conf_consumers.h"
 #include "ngx_http_codat_conf_forward.h"
 #include "ngx_http_codat_conf_status.h"
 #include "ngx_http_codat_conf_track.h"
@@ -137,6 +138,13 @@ static ngx_command_t  ngx_http_codat_commands[] = {
     { ngx_string("codat_status"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_codat_status,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("codat_consumers"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_codat_consumers,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
