@@ -30,6 +30,10 @@ static char *ngx_http_codat_consumers_location(ngx_conf_t *cf,
     ngx_http_core_loc_conf_t *clcf);
 static char *ngx_http_codat_consumers_check(ngx_conf_t *cf,
     ngx_http_codat_loc_conf_t *conf);
+static void ngx_http_codat_consumers_keys(ngx_conf_t *cf,
+    ngx_http_codat_api_conf_t *api, ngx_http_core_loc_conf_t *clcf);
+static ngx_uint_t ngx_http_codat_consumers_keys_in(ngx_queue_t *locations);
+static ngx_uint_t ngx_http_codat_consumers_is_keys(ngx_str_t *name);
 
 
 char *
@@ -164,8 +168,8 @@ ngx_http_codat_consumers_of(ngx_conf_t *cf, ngx_str_t *name)
 
     if (consumers == NULL
         || all == NULL
-        || ngx_array_init(&consumers->allow, cf->pool, 4, sizeof(ngx_str_t))
-           != NGX_OK)
+        || ngx_http_codat_guard_conf(cf, &consumers->guard, NULL)
+           != NGX_CONF_OK)
     {
         return NULL;
     }
@@ -221,7 +225,7 @@ static char *
 ngx_http_codat_consumers_allow(ngx_conf_t *cf,
     ngx_http_codat_consumers_conf_t *consumers)
 {
-    ngx_str_t   *arg, *allow, value;
+    ngx_str_t   *arg, value;
     ngx_uint_t   i;
 
     arg = cf->args->elts;
@@ -230,16 +234,12 @@ ngx_http_codat_consumers_allow(ngx_conf_t *cf,
 
         ngx_str_null(&value);
 
-        if (ngx_http_codat_take(cf, &arg[i], "allow=", &value) != NGX_OK) {
-            continue;
-        }
-
-        allow = ngx_array_push(&consumers->allow);
-        if (allow == NULL) {
+        if (ngx_http_codat_take(cf, &arg[i], "allow=", &value) == NGX_OK
+            && ngx_http_codat_guard_conf(cf, &consumers->guard, &value)
+               != NGX_CONF_OK)
+        {
             return NGX_CONF_ERROR;
         }
-
-        *allow = value;
     }
 
     return NGX_CONF_OK;
@@ -328,6 +328,7 @@ ngx_http_codat_consumers_check(ngx_conf_t *cf,
     ngx_http_codat_loc_conf_t *conf)
 {
     ngx_codat_zone_t                 *zone;
+    ngx_http_core_loc_conf_t         *clcf;
     ngx_http_codat_api_conf_t        *api;
     ngx_http_codat_consumers_conf_t  *consumers;
 
@@ -368,7 +369,99 @@ ngx_http_codat_consumers_check(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (!clcf->noname) {
+        ngx_http_codat_consumers_keys(cf, api, clcf);
+    }
+
     return NGX_CONF_OK;
+}
+
+
+/* who may make a key may make the present one useless: not everybody */
+
+static void
+ngx_http_codat_consumers_keys(ngx_conf_t *cf, ngx_http_codat_api_conf_t *api,
+    ngx_http_core_loc_conf_t *clcf)
+{
+    ngx_http_core_loc_conf_t  *scf;
+    ngx_http_core_srv_conf_t  *cscf;
+
+    cscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
+    scf = cscf->ctx->loc_conf[ngx_http_core_module.ctx_index];
+
+    if (clcf->exact_match
+        || ngx_http_codat_consumers_is_keys(&clcf->name)
+        || ngx_http_codat_consumers_keys_in(clcf->locations)
+        || ngx_http_codat_consumers_keys_in(scf->locations))
+    {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                  "\"codat_consumers\" makes integration keys for whoever is "
+                  "let into location \"%V\", an exact location for its "
+                  "\"webhooks/integrationKeys/zapier\" can be stricter in "
+                  "%s:%ui", &clcf->name, api->file, api->line);
+}
+
+
+static ngx_uint_t
+ngx_http_codat_consumers_keys_in(ngx_queue_t *locations)
+{
+    ngx_queue_t                *q;
+    ngx_http_location_queue_t  *lq;
+
+    if (locations == NULL) {
+        return 0;
+    }
+
+    for (q = ngx_queue_head(locations);
+         q != ngx_queue_sentinel(locations);
+         q = ngx_queue_next(q))
+    {
+        lq = (ngx_http_location_queue_t *) q;
+
+        if (ngx_http_codat_consumers_is_keys(lq->name)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_uint_t
+ngx_http_codat_consumers_is_keys(ngx_str_t *name)
+{
+    static const ngx_str_t  keys = ngx_string("/integrationKeys/zapier");
+
+    return name->len >= keys.len
+           && ngx_memcmp(name->data + name->len - keys.len, keys.data,
+                         keys.len)
+              == 0;
+}
+
+
+void
+ngx_http_codat_conf_consumers_warn(ngx_conf_t *cf)
+{
+    ngx_uint_t                         i;
+    ngx_http_core_srv_conf_t          *cscf;
+    ngx_http_codat_main_conf_t        *cdmcf;
+    ngx_http_codat_consumers_conf_t  **all;
+
+    cdmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_codat_module);
+
+    all = cdmcf->consumers.elts;
+
+    for (i = 0; i < cdmcf->consumers.nelts; i++) {
+
+        cscf = all[i]->ctx.srv_conf[ngx_http_core_module.ctx_index];
+
+        ngx_http_codat_guard_resolver(cf, cscf, &all[i]->named);
+    }
 }
 
 

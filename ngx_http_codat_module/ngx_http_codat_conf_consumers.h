@@ -12,17 +12,18 @@
 
 
 #include "ngx_http_codat.h"
+#include "ngx_http_codat_guard.h"
 
 
 /* of a zone with codat_consumers, whatever the number of locations */
 
 struct ngx_http_codat_consumers_conf_s {
-    ngx_shm_zone_t       *zone;
-    ngx_str_t             named;     /* "@name" of deliver= */
-    ngx_array_t           allow;     /* ngx_str_t, of each allow= */
-    ngx_http_conf_ctx_t   ctx;       /* of the first with deliver= */
-    u_char               *file;      /* where that one is */
-    ngx_uint_t            line;
+    ngx_shm_zone_t          *zone;
+    ngx_str_t                named;  /* "@name" of deliver= */
+    ngx_http_codat_guard_t  *guard;  /* made of each allow= */
+    ngx_http_conf_ctx_t      ctx;    /* of the first with deliver= */
+    u_char                  *file;   /* where that one is */
+    ngx_uint_t               line;
 };
 
 
@@ -36,6 +37,9 @@ char *ngx_http_codat_consumers(ngx_conf_t *cf, ngx_command_t *cmd,
  */
 char *ngx_http_codat_conf_merge_consumers(ngx_conf_t *cf,
     ngx_http_codat_loc_conf_t *prev, ngx_http_codat_loc_conf_t *conf);
+
+/* Warns, once all is configured, of what can't work in it. */
+void ngx_http_codat_conf_consumers_warn(ngx_conf_t *cf);
 
 /* What codat_consumers says of a zone; NULL if there is none. */
 ngx_http_codat_consumers_conf_t *ngx_http_codat_conf_consumers_find(

@@ -8,6 +8,7 @@
 #include "ngx_codat_json.h"
 #include "ngx_codat_pattern.h"
 #include "ngx_codat_time.h"
+#include "ngx_http_codat_conf_consumers.h"
 #include "ngx_http_codat_consumer_error.h"
 #include "ngx_http_codat_consumer_json.h"
 #include "ngx_http_codat_consumers.h"
@@ -130,8 +131,10 @@ ngx_http_codat_consumer_read(ngx_http_request_t *r,
     ngx_uint_t *mask, ngx_int_t *answer)
 {
     ngx_int_t                                rc;
+    ngx_str_t                                why;
     ngx_uint_t                               i;
     const char                              *wrong;
+    ngx_codat_url_t                          url;
     ngx_codat_json_value_t                  *value;
     ngx_codat_json_value_t
                             slots[NGX_HTTP_CODAT_CONSUMER_MEMBERS + 1];
@@ -176,6 +179,20 @@ ngx_http_codat_consumer_read(ngx_http_request_t *r,
         }
 
         *mask |= member->mask;
+    }
+
+    if (!(*mask & NGX_CODAT_CONSUMER_URL)) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_codat_guard_url(call->conf->guard, &consumer->url, &url,
+                                 &why)
+        != NGX_OK)
+    {
+        *answer = ngx_http_codat_consumer_error(r, NGX_HTTP_BAD_REQUEST,
+                             &ngx_http_codat_consumer_members[0].name, "%V",
+                             &why);
+        return NGX_DONE;
     }
 
     return NGX_OK;
@@ -243,7 +260,7 @@ ngx_http_codat_consumer_select(ngx_http_request_t *r, ngx_str_t *body,
 }
 
 
-/* whether it may be one is for others to say */
+/* what it may be is for the guard to say */
 
 static const char *
 ngx_http_codat_consumer_url(ngx_pool_t *pool, ngx_codat_json_value_t *value,

@@ -247,6 +247,8 @@ ngx_http_codat_postconfiguration(ngx_conf_t *cf)
         return NGX_OK;
     }
 
+    ngx_http_codat_conf_consumers_warn(cf);
+
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 
     for (i = 0; ngx_http_codat_phases[i].handler; i++) {
