@@ -42,7 +42,9 @@ ngx_str_t ngx_codat_unit_str(ngx_pool_t *pool, const char *text);
 
 int ngx_codat_unit_address(void);
 int ngx_codat_unit_allow(void);
+int ngx_codat_unit_audience(void);
 int ngx_codat_unit_cloudevent(void);
+int ngx_codat_unit_consumers(void);
 int ngx_codat_unit_event(void);
 int ngx_codat_unit_evict(void);
 int ngx_codat_unit_facts(void);
