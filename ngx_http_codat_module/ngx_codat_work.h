@@ -114,6 +114,8 @@ typedef struct {
     ngx_str_t                 host;
     ngx_str_t                 uri;          /* with arguments */
     ngx_str_t                 body;
+    ngx_str_t                 tags;         /* in: of its company, a line for
+                                               each; no data: unknown */
     ngx_str_t                 reference;    /* out: of its push */
     int64_t                   received;     /* usec, as all times here */
     int64_t                   generated;    /* 0: unknown */
@@ -158,6 +160,7 @@ typedef struct {
     ngx_uint_t                 attempt;
     ngx_array_t                rows;        /* ngx_codat_work_row_t */
     unsigned                   accept:1;
+    unsigned                   fanout:1;    /* in: there may be consumers */
     unsigned                   changed:1;
 } ngx_codat_work_receive_t;
 
@@ -168,7 +171,8 @@ typedef struct {
     ngx_codat_work_t           work;
     uint64_t                   event;
     uint64_t                   succeeded;
-    ngx_uint_t                 accepted;    /* unsigned  accepted:1; */
+    unsigned                   accepted:1;
+    unsigned                   fanout:1;    /* there may be consumers */
 } ngx_codat_work_done_t;
 
 
@@ -366,6 +370,11 @@ typedef struct {
     int64_t                    oldest;      /* out: receipt of the oldest
                                                that is not over, or 0 */
     uint64_t                   size;        /* out: bytes of the files */
+    uint64_t                   consumers;   /* out: all of them */
+    uint64_t                   disabled;    /* out: of these */
+    uint64_t                   failing;     /* out: of the others */
+    uint64_t                   outgoing;    /* out: deliveries to consumers
+                                               that are not over */
 } ngx_codat_work_stats_t;
 
 

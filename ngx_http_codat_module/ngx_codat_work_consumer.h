@@ -34,6 +34,9 @@
 #define NGX_CODAT_CONSUMER_BY_REQUEST   "request"
 #define NGX_CODAT_CONSUMER_BY_FAILURES  "failures"
 
+/* the event that says so of the latter */
+#define NGX_CODAT_CONSUMER_EVENT  "codat.consumer.disabled"
+
 /* every attempt must have failed for so long; usec */
 #define NGX_CODAT_CONSUMER_PATIENCE  ((int64_t) 432000 * 1000000)
 
@@ -206,6 +209,8 @@ typedef struct {
     int64_t                    now;
     int64_t                    next;         /* of PENDING: when */
     unsigned                   gone:1;
+    unsigned                   slow:1;       /* it took its time to answer */
+    unsigned                   ours:1;       /* that it failed was our fault */
     unsigned                   disabled:1;   /* out */
 } ngx_codat_work_dispatched_t;
 

@@ -488,7 +488,7 @@ ngx_http_codat_persist_done(ngx_http_codat_ctx_t *ctx, ngx_uint_t accepted)
     work->work.done = ngx_codat_work_free;
     work->event = ctx->stored;
     work->succeeded = ctx->delivery.succeeded;
-    work->accepted = accepted;
+    work->accepted = accepted & 1;
 
     if (ngx_codat_store_submit(ctx->zone->store, &work->work) != NGX_OK) {
         ngx_codat_work_free(&work->work);
