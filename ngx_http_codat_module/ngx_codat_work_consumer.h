@@ -211,6 +211,7 @@ typedef struct {
     unsigned                   gone:1;
     unsigned                   slow:1;       /* it took its time to answer */
     unsigned                   ours:1;       /* that it failed was our fault */
+    unsigned                   counted:1;    /* as a slow one; the caller's */
     unsigned                   disabled:1;   /* out */
 } ngx_codat_work_dispatched_t;
 

@@ -227,6 +227,7 @@ typedef struct {
 
 typedef struct ngx_http_codat_forwarding_s  ngx_http_codat_forwarding_t;
 typedef struct ngx_http_codat_track_s       ngx_http_codat_track_t;
+typedef struct ngx_http_codat_outgoing_s    ngx_http_codat_outgoing_t;
 typedef struct ngx_http_codat_call_s        ngx_http_codat_call_t;
 
 
@@ -260,6 +261,7 @@ typedef struct {
     ngx_str_t                     replacement; /* of the core's own page */
 
     ngx_http_codat_track_t       *track;     /* alone: no webhook */
+    ngx_http_codat_outgoing_t    *outgoing;  /* to a consumer, or NULL */
     ngx_http_codat_call_t        *call;      /* as well */
 
     unsigned                      gone:1;    /* the client is, over HTTP/2 */

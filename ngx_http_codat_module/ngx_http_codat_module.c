@@ -16,6 +16,7 @@
 #include "ngx_http_codat_conf_track.h"
 #include "ngx_http_codat_conf_store.h"
 #include "ngx_http_codat_deliver.h"
+#include "ngx_http_codat_dispatch.h"
 #include "ngx_http_codat_filter.h"
 #include "ngx_http_codat_format.h"
 #include "ngx_http_codat_guard.h"
@@ -32,6 +33,7 @@ static ngx_int_t ngx_http_codat_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_codat_postconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_codat_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_codat_init_process(ngx_cycle_t *cycle);
+static void ngx_http_codat_exit_process(ngx_cycle_t *cycle);
 
 
 static ngx_conf_enum_t  ngx_http_codat_satisfy[] = {
@@ -213,7 +215,7 @@ ngx_module_t  ngx_http_codat_module = {
     ngx_http_codat_init_process,           /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
-    ngx_http_codat_deliver_exit,           /* exit process */
+    ngx_http_codat_exit_process,           /* exit process */
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
@@ -284,5 +286,17 @@ ngx_http_codat_init_process(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
-    return ngx_http_codat_deliver_init(cycle);
+    if (ngx_http_codat_deliver_init(cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_codat_dispatch_init(cycle);
+}
+
+
+static void
+ngx_http_codat_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_http_codat_dispatch_exit(cycle);
+    ngx_http_codat_deliver_exit(cycle);
 }
