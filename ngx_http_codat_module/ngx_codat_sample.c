@@ -12,6 +12,7 @@
 #include <ngx_sha1.h>
 
 #include "ngx_codat_pattern.h"
+#include "ngx_codat_record.h"
 #include "ngx_codat_sample.h"
 
 
@@ -174,9 +175,8 @@ ngx_codat_sample_text(u_char *p, ngx_str_t *type, u_char what)
 static u_char *
 ngx_codat_sample_uuid(u_char *p, const char *kind, ngx_str_t *type)
 {
-    u_char       digest[20];
-    ngx_uint_t   i;
-    ngx_sha1_t   sha1;
+    u_char      digest[20];
+    ngx_sha1_t  sha1;
 
     ngx_sha1_init(&sha1);
     ngx_sha1_update(&sha1, ngx_codat_sample_space,
@@ -188,14 +188,5 @@ ngx_codat_sample_uuid(u_char *p, const char *kind, ngx_str_t *type)
     digest[6] = (digest[6] & 0x0f) | 0x50;
     digest[8] = (digest[8] & 0x3f) | 0x80;
 
-    for (i = 0; i < 16; i++) {
-
-        if (i == 4 || i == 6 || i == 8 || i == 10) {
-            *p++ = '-';
-        }
-
-        p = ngx_hex_dump(p, &digest[i], 1);
-    }
-
-    return p;
+    return ngx_codat_uuid_format(p, digest);
 }

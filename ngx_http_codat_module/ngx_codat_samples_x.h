@@ -160,6 +160,13 @@ X("SyncStarted",
   "'Message':'A sync has started','Data':{'syncId':'%o',"
   "'syncType':'Expenses'}}")
 
+/* ours: a consumer was given up */
+
+X("codat.consumer.disabled",
+  NGX_CODAT_SAMPLE_HEAD "{'id':'%o','host':'hooks.example.com',"
+  "'reason':'failures','failingSince':'2026-02-25T09:30:14.000Z',"
+  "'lastStatus':500,'lastError':'answered 500'}}")
+
 #undef NGX_CODAT_SAMPLE_HEAD
 #undef NGX_CODAT_SAMPLE_COMPANY
 #undef NGX_CODAT_SAMPLE_RULE

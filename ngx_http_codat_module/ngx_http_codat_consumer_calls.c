@@ -360,7 +360,6 @@ ngx_http_codat_consumer_complete(ngx_http_request_t *r,
     ngx_codat_consumer_t *consumer, ngx_uint_t mask, ngx_int_t *answer)
 {
     u_char                  bytes[16], *p;
-    ngx_uint_t              i;
 
     static const ngx_str_t  url = ngx_string("url");
     static const ngx_str_t  types = ngx_string("eventTypes");
@@ -395,16 +394,7 @@ ngx_http_codat_consumer_complete(ngx_http_request_t *r,
     bytes[8] = (bytes[8] & 0x3f) | 0x80;
 
     consumer->uid.data = p;
-    consumer->uid.len = NGX_CODAT_CONSUMER_UID;
-
-    for (i = 0; i < sizeof(bytes); i++) {
-
-        if (i == 4 || i == 6 || i == 8 || i == 10) {
-            *p++ = '-';
-        }
-
-        p = ngx_hex_dump(p, &bytes[i], 1);
-    }
+    consumer->uid.len = (size_t) (ngx_codat_uuid_format(p, bytes) - p);
 
     return NGX_OK;
 }

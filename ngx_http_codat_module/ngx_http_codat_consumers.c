@@ -274,8 +274,7 @@ ngx_http_codat_consumers_find(ngx_str_t *path, ngx_str_t *uid)
 static ngx_uint_t
 ngx_http_codat_consumers_uid(ngx_str_t *path, ngx_str_t *uid)
 {
-    u_char  *p;
-    size_t   i;
+    u_char  bytes[16];
 
     ngx_str_null(uid);
 
@@ -286,23 +285,13 @@ ngx_http_codat_consumers_uid(ngx_str_t *path, ngx_str_t *uid)
         return 0;
     }
 
-    p = path->data;
-
-    for (i = 0; i < NGX_CODAT_CONSUMER_UID; i++) {
-
-        if (i == 8 || i == 13 || i == 18 || i == 23) {
-
-            if (p[i] != '-') {
-                return 0;
-            }
-
-        } else if (ngx_hextoi(p + i, 1) == NGX_ERROR) {
-            return 0;
-        }
-    }
-
-    uid->data = p;
+    uid->data = path->data;
     uid->len = NGX_CODAT_CONSUMER_UID;
+
+    if (ngx_codat_uuid_parse(uid, bytes) != NGX_OK) {
+        ngx_str_null(uid);
+        return 0;
+    }
 
     path->data += ngx_min(uid->len + 1, path->len);
     path->len -= ngx_min(uid->len + 1, path->len);

@@ -56,6 +56,10 @@ static const ngx_codat_json_path_t  ngx_http_codat_samples_paths[] = {
 };
 
 
+static const ngx_str_t  ngx_http_codat_samples_ours =
+    ngx_string(NGX_CODAT_CONSUMER_EVENT);
+
+
 ngx_int_t
 ngx_http_codat_samples(ngx_http_request_t *r, ngx_http_codat_call_t *call)
 {
@@ -240,7 +244,6 @@ ngx_http_codat_samples_event(ngx_http_request_t *r,
     ngx_str_t                id, *body;
     ngx_codat_json_error_t   err;
     ngx_codat_json_value_t   slots[2];
-    u_char                   row[NGX_INT64_LEN];
 
     switch (ngx_codat_json_select(r->pool, &event->body,
                                   ngx_http_codat_samples_paths, slots, 2,
@@ -271,11 +274,6 @@ ngx_http_codat_samples_event(ngx_http_request_t *r,
         && slots[1].type != NGX_CODAT_JSON_NUMBER)
     {
         id = event->event_id.len ? event->event_id : event->webhook_id;
-
-        if (id.len == 0) {
-            id.data = row;
-            id.len = (size_t) (ngx_sprintf(row, "%uL", event->id) - row);
-        }
     }
 
     return ngx_http_codat_samples_write(r, &slots[0].text, &id,
@@ -353,9 +351,10 @@ ngx_http_codat_samples_examples(ngx_http_request_t *r,
 
     event = events->elts;
 
-    for (i = 0; i < NGX_CODAT_TYPES_N; i++) {
+    for (i = 0; i <= NGX_CODAT_TYPES_N; i++) {
 
-        type = ngx_codat_type_name(i);
+        type = (i < NGX_CODAT_TYPES_N) ? ngx_codat_type_name(i)
+                                       : &ngx_http_codat_samples_ours;
 
         for (n = 0; n < events->nelts; n++) {
 

@@ -158,6 +158,7 @@ ngx_codat_unit_sample_new(void **state)
         { "lending.read.completed.unsuccessful", NGX_OK },
         { "lending.read.completed.successful.initial", NGX_OK },
         { "reports.balance.generate.successful", NGX_OK },
+        { "codat.consumer.disabled", NGX_OK },
         { "widgets.painted", NGX_DECLINED },
         { "connection.painted", NGX_DECLINED },
         { ".write.successful", NGX_DECLINED },
