@@ -71,6 +71,9 @@ my @refused = (
     ['an empty allow=',
      "location /hooks/ { codat_consumers zone=codat deliver=\@out allow=; }",
      '"codat_consumers" has an empty "allow="'],
+    ['allow= with a URL', "location /hooks/ { codat_consumers zone=codat"
+     . " deliver=\@out allow=a.test,https://b.test/x; } $deliver",
+     '"codat_consumers" has "https://b.test/x" in "allow=", which '],
     ['twice', "location /hooks/ { $good $good } $deliver",
      '"codat_consumers" directive is duplicate'],
     ['two locations that deliver', "location /hooks/ { $good } $deliver"
@@ -125,6 +128,37 @@ like($said, qr{\[emerg\]\ "codat_consumers"\ needs\ a\ store,\ and\ zone\ "codat
 ok(!$ok, 'deliver= in two servers: refused');
 like($said, qr/\[emerg\] .* in another server, "deliver=" is to be left out/,
      'deliver= in two servers: and why');
+
+my $ignored = "location = /hooks/webhooks/integrationKeys/zapier { deny all; }";
+my $resolver = 'resolver 127.0.0.1;';
+
+for my $case (
+    ['whoever may call it can make keys', "location /hooks/ { $good } $deliver",
+     'makes integration keys for whoever is let into location "/hooks/", an '
+     . 'exact location for its "webhooks/integrationKeys/zapier" can be '
+     . 'stricter'],
+    ['no resolver', "location /hooks/ { $good } $deliver $ignored",
+     'location "@out" of "codat_consumers" has no "resolver"'],
+    ['keys in a location of their own', "$resolver $ignored $deliver"
+     . " location /hooks/ { $good }"],
+    ['keys in a nested location', "$resolver $deliver"
+     . " location /hooks/ { $good $ignored }"],
+    ['only keys', "$resolver $deliver location = /keys/webhooks/integration"
+     . "Keys/zapier { $good }"],
+    ['an "if"', "$resolver $deliver $ignored"
+     . " location /hooks/ { $good if (\$arg_a) { set \$b 1; } }"],
+) {
+    my ($name, $server, $expected) = @$case;
+    my ($ok, $said) = check($server);
+    my @warnings = grep { /codat_consumers/ } $said =~ /\[warn\] (.*)/g;
+    ok($ok, "$name: accepted") or diag($said);
+    if ($expected) {
+        is(scalar(grep { /\Q$expected/ } @warnings), 1,
+           "$name: with a warning") or diag($said);
+    } else {
+        is("@warnings", '', "$name: without a warning");
+    }
+}
 
 my @accepted = (
     ['a prefix location', "location /hooks/ { $good } $deliver"],

@@ -424,6 +424,50 @@ subtest 'clients' => sub {
 };
 
 
+subtest 'replay' => sub {
+    my $consumer = $t->create(url => "$url/replay",
+                              eventTypes => ['items.write.*']);
+    my $path = "webhooks/$consumer->{id}";
+    my $since = sub { { since => $_[0] } };
+
+    for my $case (['{}'], ['{"since":null}'], ['{"since":1}'],
+                  ['{"since":"yesterday"}'], ['{"since":""}']) {
+        refused($t->call(POST => "$path/replay", $case->[0]), 400,
+                qr/^"since" is a time such as/, $case->[0], 'since');
+    }
+    refused($t->call(POST => "$path/replay", '['), 400, qr/at byte/, '[');
+
+    is_deeply($t->call(POST => "$path/replay",
+                       $since->('2020-01-01T00:00:00Z')), { count => 0 },
+              'nothing has happened');
+    is($t->{status}, 202, 'status');
+
+    $t->call(PATCH => $path, { disabled => JSON::PP::true });
+    for my $type (('items.write.successful') x 3, 'bills.write.successful') {
+        is($t->event(body($type, id => uuid())), 200, $type);
+    }
+    refused($t->call(POST => "$path/replay",
+                     $since->('2020-01-01T00:00:00Z')), 409,
+            qr/disabled/, 'of one that is disabled');
+
+    $t->call(PATCH => $path, { disabled => JSON::PP::false });
+    is_deeply($t->call(POST => "$path/replay",
+                       $since->('2099-01-01T00:00:00+02:00')),
+              { count => 0 }, 'from a time that is to come');
+    is_deeply($t->call(POST => "$path/replay",
+                       $since->('2020-01-01T00:00:00')),
+              { count => 3 }, 'what it asks for is sent');
+    is_deeply($t->call(POST => "$path/replay",
+                       $since->('2020-01-01T00:00:00')),
+              { count => 0 }, 'but not twice, while it is on its way');
+
+    refused($t->call(POST => 'webhooks/' . uuid() . '/replay',
+                     $since->('2020-01-01T00:00:00Z')), 404,
+            qr/^this consumer is not known$/, 'of none');
+    $t->call(DELETE => $path);
+};
+
+
 subtest 'a long list' => sub {
     my @ids = map { $_->{id} } @{$t->call(GET => 'webhooks')->{results}};
     push @ids, map { $t->create(url => "$url/$_")->{id} } 1 .. 450;
