@@ -625,6 +625,10 @@ ngx_codat_sqlite_split(ngx_pool_t *pool, ngx_str_t *text, ngx_array_t *lines)
         return NGX_ERROR;
     }
 
+    if (text->len == 0) {
+        return NGX_OK;
+    }
+
     last = text->data + text->len;
 
     for (p = text->data; p < last; p = end + 1) {
