@@ -12,6 +12,7 @@
 #include "ngx_http_codat_consumer_error.h"
 #include "ngx_http_codat_consumer_json.h"
 #include "ngx_http_codat_consumers.h"
+#include "ngx_http_codat_dispatch.h"
 #include "ngx_http_codat_status.h"
 
 #include <openssl/rand.h>
@@ -730,6 +731,8 @@ ngx_http_codat_consumer_replay_done(ngx_http_request_t *r,
     if (work->more) {
         return ngx_http_codat_consumer_replay_on(r, replayed);
     }
+
+    ngx_http_codat_dispatch_news(replayed->call->zone);
 
     p = ngx_pnalloc(r->pool, sizeof("{\"count\":}") + NGX_INT_T_LEN);
     if (p == NULL) {

@@ -9,6 +9,7 @@ use CodatTest::Consumers;
 use JSON::PP ();
 use MIME::Base64 qw(encode_base64 decode_base64);
 use Test::More;
+use Time::HiRes qw(time sleep);
 
 my $t = CodatTest::Consumers->new(key => 0, server => <<'EOC');
     location /other/ { codat_consumers zone=codat; codat_client one TWO;
@@ -449,6 +450,13 @@ subtest 'replay' => sub {
     refused($t->call(POST => "$path/replay",
                      $since->('2020-01-01T00:00:00Z')), 409,
             qr/disabled/, 'of one that is disabled');
+
+    # who gets an event is said a little later than it is accepted
+    my $left = 'SELECT count(*) FROM event WHERE fanout = 1';
+    my $until = time + slow(10);
+    my $db = $nginx->prefix . '/codat.db';
+    sleep(0.05) while qx(sqlite3 $db '.timeout 5000' '$left') != 0
+                      && time < $until;
 
     $t->call(PATCH => $path, { disabled => JSON::PP::false });
     is_deeply($t->call(POST => "$path/replay",

@@ -44,7 +44,8 @@ EOC
                 codat_consumers zone=codat;
             }
         }
-        location \@out { resolver 127.0.0.1:1; $out }
+        location \@out { resolver 127.0.0.1:1;
+                         resolver_timeout 200ms; $out }
 EOC
 
     my $nginx = CodatTest::Nginx->new(level => 'info', workers => 2, %opt,
