@@ -11,14 +11,29 @@ use MIME::Base64 qw(encode_base64 decode_base64);
 use Test::More;
 use Time::HiRes qw(time sleep);
 
-my $t = CodatTest::Consumers->new(key => 0, server => <<'EOC');
+my $binary = $ENV{TEST_NGINX_BINARY} || 'nginx';
+my $http2 = `$binary -V 2>&1` =~ /--with-http_v2_module/ ? 'http2' : '';
+
+my $t = CodatTest::Consumers->new(key => 0, http => <<"EOH", server => <<'EOC');
+    server { listen 127.0.0.1:{{port1}} $http2;
+             location /hooks/ { codat_consumers zone=codat; } }
+EOH
     location /other/ { codat_consumers zone=codat; codat_client one TWO;
                        client_max_body_size 1k; }
     location = /other/webhooks/integrationKeys/zapier { return 403; }
     location /short { codat_consumers zone=codat; }
     location /a/webhooks { codat_consumers zone=codat; }
+    location /staff/ {
+        codat_consumers zone=codat;
+        location = /staff/webhooks/integrationKeys/zapier {
+            codat_consumers zone=codat;
+            auth_basic staff;
+            auth_basic_user_file {{prefix}}/conf/staff;
+        }
+    }
 EOC
 my $nginx = $t->nginx;
+$nginx->file('conf/staff', "anna:{PLAIN}secret\n", 0644);
 my $uuid = qr/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 my $url = 'https://hooks.example.com/x';
 
@@ -500,6 +515,60 @@ subtest 'a body that is longer than client_max_body_size' => sub {
 };
 
 
+subtest 'keys under access rules' => sub {
+    my $path = '/staff/webhooks/integrationKeys/zapier';
+
+    for my $case ([''], ["Authorization: Bearer $t->{key}\n"],
+                  ['Authorization: ' . basic('anna', 'x') . "\n"]) {
+        my $answer = $nginx->request('POST', $path, $case->[0], '');
+        is($answer->status, 401, 'a stranger');
+        unlike($answer->body, qr/sk_integ/, 'gets no key');
+    }
+    $t->call(GET => 'webhooks');
+    is($t->{status}, 200, 'the key is still the same');
+
+    my $answer = $nginx->request('POST', $path,
+        { Authorization => basic('anna', 'secret') }, '');
+    is($answer->status, 201, 'somebody who may');
+    $t->call(GET => 'webhooks');
+    is($t->{status}, 401, 'the old key is dead');
+    $t->{key} = $answer->json->{key};
+    $t->call(GET => 'webhooks');
+    is($t->{status}, 200, 'the new one lives');
+};
+
+
+subtest 'HTTP/2' => sub {
+    plan(skip_all => 'nginx without HTTP/2') unless $http2;
+
+    my $curl = sub {
+        my ($method, $path, $body) = @_;
+        my $file = $nginx->file('body', $body // '');
+        my $url = 'http://127.0.0.1:' . $nginx->port(1) . "/hooks/$path";
+        my @command = ('curl', qw(-s --max-time 20 --http2-prior-knowledge
+            --noproxy * -w), '\n%{http_code} %{http_version}', '-X', $method,
+            '-H', "Authorization: Bearer $t->{key}",
+            defined $body ? ('-T', '-') : (), $url);
+        open(my $out, '-|', 'sh', '-c', 'f=$1; shift; exec "$@" < "$f"',
+             'sh', $file, @command) or die;
+        local $/;
+        my ($said, $status) = <$out> =~ /^(.*)\n(.*)\z/s;
+        return ($status, $said);
+    };
+
+    # a body whose length nobody says
+
+    my ($status, $said) = $curl->(POST => 'webhooks',
+        qq[{"url":"$url","eventTypes":["a.b"]}]);
+    is($status, '201 2', 'made');
+    my $id = JSON::PP->new->decode($said)->{id};
+    like($id, $uuid, 'its id');
+    is(($curl->(POST => 'webhooks', 'x' x 20000))[0], '413 2', 'too long');
+    is(($curl->(DELETE => "webhooks/$id"))[0], '204 2', 'gone');
+    is(($curl->(GET => "webhooks/$id"))[0], '404 2', 'not known');
+};
+
+
 subtest 'one connection for several requests' => sub {
     my $client = $nginx->client(timeout => 20);
     my %auth = (Authorization => "Bearer $t->{key}");
@@ -524,5 +593,31 @@ subtest 'one connection for several requests' => sub {
 ok($nginx->wait_idle, 'no request is left');
 ok($nginx->stop, 'nginx stops');
 no_bad_log($nginx);
+
+
+
+subtest 'a store that does not answer' => sub {
+    $t = CodatTest::Consumers->new;
+    my $nginx = $t->nginx;
+
+    ok($nginx->stop, 'nginx stops');
+    my $db = $nginx->prefix . '/codat.db';
+    is(qx(sqlite3 $db 'PRAGMA user_version = 999' 2>&1), '',
+       'the database is of a version that is to come');
+    $nginx->start;
+
+    for my $case ([GET => 'webhooks'], [POST => 'webhooks', '{}'],
+                  [GET => 'webhooks/samples'],
+                  [POST => 'webhooks/integrationKeys/zapier', '']) {
+        my ($method, $path, $body) = @$case;
+        refused($t->call($method, $path, $body), 503,
+                qr/^the store does not answer at present$/, "$method $path");
+        is($t->{answer}->header('retry-after'), 5,
+           "$method $path: Retry-After");
+    }
+
+    ok($nginx->stop, 'nginx stops');
+};
+
 
 done_testing();
