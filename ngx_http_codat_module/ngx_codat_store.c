@@ -232,9 +232,9 @@ ngx_codat_store_group(ngx_codat_store_worker_t *worker, ngx_uint_t later)
 static uint64_t
 ngx_codat_store_msec(void)
 {
-    ngx_time_t  *tp;
+    volatile ngx_time_t  *tp;
 
-    tp = ngx_timeofday();
+    tp = ngx_cached_time;
 
     return (uint64_t) tp->sec * 1000 + tp->msec;
 }
