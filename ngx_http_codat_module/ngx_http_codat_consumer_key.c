@@ -139,6 +139,10 @@ ngx_http_codat_consumer_key_shown(ngx_http_request_t *r, ngx_str_t *key,
     client->data = key->data;
     client->len = (size_t) (colon - key->data);
 
+    /* one client in any spelling, as in codat_client */
+
+    ngx_strlow(client->data, client->data, client->len);
+
     key->len -= client->len + 1;
     key->data = colon + 1;
 

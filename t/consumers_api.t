@@ -410,6 +410,7 @@ subtest 'clients' => sub {
                                        ->{results}});
     };
     is($ids->($as->('one')), $one->{id}, 'it has it in its list');
+    is($ids->($as->('ONE')), $one->{id}, 'in capitals too');
     is($ids->($as->('two')), '', 'another client has not');
     is($ids->(), $one->{id}, 'whoever names no client has');
 
