@@ -570,6 +570,48 @@ subtest 'HTTP/2' => sub {
 };
 
 
+# the key is looked at first, then the body is read
+
+subtest 'bodies that come late' => sub {
+    my %auth = (Authorization => "Bearer $t->{key}");
+    my $body = qq[{"url":"$url/late","eventTypes":["a.b"]}];
+
+    my $client = $nginx->client(timeout => 20);
+    my $answer = $client->request('POST', '/hooks/webhooks', \%auth, $body,
+                                  expect => 1);
+    is($answer->status, 201, 'Expect: 100-continue');
+    is(join(' ', $answer->interim), '100', 'it was asked for');
+    $answer = $client->request('POST', '/hooks/webhooks',
+        { Authorization => 'Bearer x' }, $body, expect => 1);
+    is($answer->status, 401, 'of a stranger');
+    is(join(' ', $answer->interim), '', 'it was not');
+    $client->close;
+
+    $client = $nginx->client(timeout => 20);
+    my $text = $client->build('POST', '/hooks/webhooks', \%auth, $body);
+    for my $part ($text =~ /\G(.{1,60})/gs) {
+        $client->send($part);
+        sleep(0.02);
+    }
+    is($client->read_response->status, 201, 'in pieces');
+
+    $client->send($client->build('GET', '/hooks/webhooks', \%auth));
+    $answer = $client->read_response;
+    my @ids = map { $_->{id} } grep { $_->{url} eq "$url/late" }
+        @{$answer->json->{results}};
+    is(scalar @ids, 2, 'both are there');
+    $t->call(DELETE => "webhooks/$_") for @ids;
+
+    $client = $nginx->client;
+    $client->send(substr($text, 0, -5));
+    sleep(0.05);
+    $client->abort;
+    is(scalar(grep { $_->{url} eq "$url/late" }
+              @{$t->call(GET => 'webhooks')->{results}}), 0,
+       'half of one makes no consumer');
+};
+
+
 subtest 'one connection for several requests' => sub {
     my $client = $nginx->client(timeout => 20);
     my %auth = (Authorization => "Bearer $t->{key}");
