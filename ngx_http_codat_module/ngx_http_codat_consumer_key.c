@@ -19,6 +19,7 @@
 /* random bytes of a key, and what is in front of them */
 #define NGX_HTTP_CODAT_KEY_RANDOM  32
 #define NGX_HTTP_CODAT_KEY_PREFIX  "sk_integ_"
+#define NGX_HTTP_CODAT_KEY_LEN     (sizeof(NGX_HTTP_CODAT_KEY_PREFIX) - 1 + 43)
 
 
 static ngx_int_t ngx_http_codat_consumer_key_shown(ngx_http_request_t *r,
@@ -62,6 +63,17 @@ ngx_http_codat_consumer_key(ngx_http_request_t *r,
         return ngx_http_codat_consumer_key_refuse(r, "Authorization is "
                                                   "neither Basic nor Bearer "
                                                   "with an integration key");
+    }
+
+    /* what can't be one is not worth a question to the store */
+
+    if (key.len != NGX_HTTP_CODAT_KEY_LEN
+        || ngx_strncmp(key.data, NGX_HTTP_CODAT_KEY_PREFIX,
+                       sizeof(NGX_HTTP_CODAT_KEY_PREFIX) - 1)
+           != 0)
+    {
+        return ngx_http_codat_consumer_key_refuse(r, "what is shown is no "
+                                                  "integration key");
     }
 
     shown = ngx_palloc(r->pool, sizeof(ngx_http_codat_shown_key_t));
@@ -250,8 +262,7 @@ ngx_http_codat_consumer_key_rotate(ngx_http_request_t *r,
         goto failed;
     }
 
-    key->data = ngx_pnalloc(r->pool, sizeof(NGX_HTTP_CODAT_KEY_PREFIX)
-                                     + ngx_base64_encoded_length(bytes.len));
+    key->data = ngx_pnalloc(r->pool, NGX_HTTP_CODAT_KEY_LEN);
     if (key->data == NULL) {
         goto failed;
     }
@@ -261,7 +272,7 @@ ngx_http_codat_consumer_key_rotate(ngx_http_request_t *r,
 
     ngx_encode_base64url(&text, &bytes);
 
-    key->len = sizeof(NGX_HTTP_CODAT_KEY_PREFIX) - 1 + text.len;
+    key->len = NGX_HTTP_CODAT_KEY_LEN;
 
     if (ngx_http_codat_consumer_key_hash(key, work->hash) != NGX_OK) {
         goto failed;

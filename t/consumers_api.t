@@ -69,8 +69,12 @@ sub basic_of { return 'Basic ' . encode_base64($_[0], '') }
 
 
 subtest 'before there is a key' => sub {
-    refused($t->call(GET => 'webhooks', undef, Authorization => basic_of('x')),
+    my $any = 'sk_integ_' . 'x' x 43;
+
+    refused($t->call(GET => 'webhooks', undef, Authorization => "Bearer $any"),
             401, qr/^there is no integration key yet$/, 'any key');
+    refused($t->call(GET => 'webhooks', undef, Authorization => 'Bearer x'),
+            401, qr/^what is shown is no integration key$/, 'no key at all');
     refused($t->call(GET => 'webhooks', undef, Authorization => undef),
             401, qr/^there is no Authorization$/, 'no key');
     like($t->{answer}->header('www-authenticate'), qr/^Basic .*, Bearer /,
@@ -95,7 +99,8 @@ subtest 'keys' => sub {
         is($t->{status}, 200, ($good =~ s/ .*//r) . ': 200');
     }
 
-    for my $bad (basic_of("x$key"), basic_of("$key:x"), basic_of(":"),
+    my $other = $key =~ s/.$/substr($&, 0, 1) eq 'A' ? 'B' : 'A'/er;
+    for my $bad (basic_of($other), "Bearer $other", basic_of("x$key"), basic_of("$key:x"), basic_of(":"),
                  basic_of(''), basic_of("a:b:$key"), 'Basic', 'Basic !!!',
                  'Bearer ', 'Bearer x', "Digest $key", $key,
                  basic_of("\0$key"), basic_of(substr($key, 0, -1))) {
