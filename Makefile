@@ -111,7 +111,8 @@ sdk:            ## Codat's own libraries through nginx; fetches them by npm
 	@mkdir -p $(dir)/sdk && cp t/sdk/package.json $(dir)/sdk/
 	@cd $(dir)/sdk && npm install --no-package-lock --ignore-scripts \
 	    --no-audit --no-fund
-	@CODAT_SDK=$(dir)/sdk MODULE=$(module) t/tools/prove t/track_sdk.t
+	@CODAT_SDK=$(dir)/sdk MODULE=$(module) t/tools/prove t/track_sdk.t \
+	    t/consumers_sdk.t
 
 fuzz:           ## hostile input, FUZZ_SECONDS=60 for each target
 	@t/tools/deps install build fuzz

@@ -117,6 +117,21 @@ X(STORE_FAILURES,       "codat_store_failures_total",             counter,
 X(STORE_LOADED,         "codat_store_loaded",                     gauge,
   "Whether the zone has what the store knows, 1 or 0.")
 
+/* these of zones with consumers alone; in the table: 0, 0, outcome */
+X(CONSUMER_ATTEMPTS,    "codat_consumer_attempts_total",          counter,
+  "Attempts to deliver an event to a consumer, by what became of them.")
+
+/* in the table */
+X(CONSUMER_FANOUT,      "codat_consumer_deliveries_total",        counter,
+  "Deliveries made of accepted events, one for each consumer.")
+
+/* as the store said it last */
+X(CONSUMERS,            "codat_consumers",                        gauge,
+  "Consumers, by state.")
+
+X(CONSUMER_PENDING,     "codat_consumer_pending",                 gauge,
+  "Deliveries to consumers that are not over.")
+
 X(LOST,                 "codat_uncounted_total",                  counter,
   "Things not counted in this zone, because its counters were used up.")
 

@@ -685,3 +685,54 @@ ngx_codat_sign_failed(ngx_log_t *log, const char *what)
         }
     }
 }
+
+
+ngx_int_t
+ngx_codat_sign_make(ngx_str_t *key, ngx_str_t *parts, ngx_uint_t n,
+    u_char *signature, ngx_log_t *log)
+{
+    u_char        mac[NGX_CODAT_SIGN_HMAC_LEN], *p;
+    size_t        len;
+    ngx_str_t     raw, text;
+    ngx_uint_t    i;
+    EVP_MAC_CTX  *ctx;
+
+    ctx = ngx_codat_sign_mac_create(key, log);
+    if (ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < n; i++) {
+
+        if (parts[i].len
+            && EVP_MAC_update(ctx, parts[i].data, parts[i].len) != 1)
+        {
+            goto failed;
+        }
+    }
+
+    if (EVP_MAC_final(ctx, mac, &len, sizeof(mac)) != 1
+        || len != sizeof(mac))
+    {
+        goto failed;
+    }
+
+    EVP_MAC_CTX_free(ctx);
+
+    p = ngx_cpymem(signature, "v1,", sizeof("v1,") - 1);
+
+    raw.data = mac;
+    raw.len = sizeof(mac);
+    text.data = p;
+
+    ngx_encode_base64(&text, &raw);
+
+    return NGX_OK;
+
+failed:
+
+    ngx_codat_sign_failed(log, "HMAC");
+    EVP_MAC_CTX_free(ctx);
+
+    return NGX_ERROR;
+}

@@ -28,6 +28,11 @@
 #define NGX_CODAT_SIGN_HMAC_LEN    32
 #define NGX_CODAT_SIGN_ED25519_LEN 64
 
+/* "v1," and base64 */
+#define NGX_CODAT_SIGN_MADE_LEN    (sizeof("v1,") - 1                         \
+                                    + ngx_base64_encoded_length(              \
+                                          NGX_CODAT_SIGN_HMAC_LEN))
+
 /* a fixed-length stand-in for a secret, see ngx_codat_sign_digest() */
 #define NGX_CODAT_SIGN_DIGEST_LEN  32
 
@@ -95,6 +100,14 @@ void ngx_codat_sign_parse(ngx_str_t *header, ngx_codat_sign_list_t *list);
 ngx_int_t ngx_codat_sign_verify(ngx_codat_sign_key_t *key, ngx_pool_t *pool,
     ngx_str_t *id, ngx_str_t *timestamp, ngx_str_t *body,
     ngx_codat_sign_list_t *list);
+
+/*
+ * Signs the parts, one behind the other, with an HMAC key in bytes: writes
+ * NGX_CODAT_SIGN_MADE_LEN bytes, "v1,BASE64".  Returns NGX_OK or NGX_ERROR
+ * (memory, OpenSSL; logged).
+ */
+ngx_int_t ngx_codat_sign_make(ngx_str_t *key, ngx_str_t *parts, ngx_uint_t n,
+    u_char *signature, ngx_log_t *log);
 
 /*
  * Derives a digest of fixed length from a secret under a random key that is

@@ -11,6 +11,7 @@
 
 #include "ngx_codat_fault.h"
 #include "ngx_codat_sqlite.h"
+#include "ngx_codat_sqlite_consumers.h"
 
 static void *ngx_codat_sqlite_create_handle(ngx_codat_store_t *store,
     ngx_log_t *log);
@@ -56,6 +57,7 @@ ngx_codat_sqlite_create_handle(ngx_codat_store_t *store, ngx_log_t *log)
     }
 
     db->store = store;
+    db->log = log;
     db->lock = -1;
 
     return db;
@@ -253,10 +255,15 @@ ngx_codat_sqlite_reads(ngx_codat_work_t *work)
     case NGX_CODAT_WORK_LIST:
     case NGX_CODAT_WORK_LOAD:
     case NGX_CODAT_WORK_STATS:
+    case NGX_CODAT_WORK_CONSUMER_LIST:
+    case NGX_CODAT_WORK_SAMPLES:
         return 1;
 
     case NGX_CODAT_WORK_ROWS:
         return ((ngx_codat_work_rows_t *) work)->read;
+
+    case NGX_CODAT_WORK_CONSUMER_KEY:
+        return !((ngx_codat_work_consumer_key_t *) work)->set;
 
     default:
         return 0;
@@ -330,8 +337,7 @@ ngx_codat_sqlite_work(ngx_codat_sqlite_t *db, ngx_codat_work_t *work)
         return ngx_codat_sqlite_routes(db, (void *) work);
 
     default:
-        ngx_codat_sqlite_error(db, "unknown unit of work");
-        return NGX_ERROR;
+        return ngx_codat_sqlite_consumers(db, work);
     }
 }
 

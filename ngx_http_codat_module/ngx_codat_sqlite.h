@@ -49,6 +49,7 @@ typedef struct {
     sqlite3_stmt               *put[NGX_CODAT_RECORD_KINDS];
     sqlite3_stmt               *load[NGX_CODAT_RECORD_KINDS];
     ngx_codat_store_t          *store;
+    ngx_log_t                  *log;        /* of the worker */
     int                         lock;       /* of PATH-lock, or -1 */
     uint64_t                    version;    /* of rows, in a transaction */
     uint64_t                    origin;     /* of the rows of a unit */
@@ -62,6 +63,9 @@ typedef struct {
     off_t                       size;       /* that it had last */
     ngx_codat_sqlite_figure_t   events;
     ngx_codat_sqlite_figure_t   deliveries[NGX_CODAT_QUEUED_STATES];
+    ngx_pool_t                 *pool;       /* of the audience */
+    struct ngx_codat_audience_s  *audience; /* consumers, as of a version */
+    int64_t                     consumers;
     char                        error[NGX_CODAT_STORE_ERROR];
 } ngx_codat_sqlite_t;
 
@@ -158,6 +162,9 @@ void ngx_codat_sqlite_bind_columns(sqlite3_stmt *stmt, int i,
 /* A webhook: that it is accepted once, its rows, its deliveries. */
 ngx_int_t ngx_codat_sqlite_receive(ngx_codat_sqlite_t *db,
     ngx_codat_work_receive_t *receive);
+/* Adds its event alone. */
+ngx_int_t ngx_codat_sqlite_add(ngx_codat_sqlite_t *db,
+    ngx_codat_work_receive_t *receive);
 /* What became of an event that was forwarded at once. */
 ngx_int_t ngx_codat_sqlite_done(ngx_codat_sqlite_t *db,
     ngx_codat_work_done_t *done);
@@ -224,6 +231,10 @@ ngx_int_t ngx_codat_sqlite_load(ngx_codat_sqlite_t *db,
  */
 ngx_int_t ngx_codat_sqlite_apply(ngx_codat_sqlite_t *db, ngx_pool_t *pool,
     ngx_array_t *facts, ngx_array_t *rows, ngx_uint_t *merged);
+
+/* Reads an event, all of it.  NGX_OK or NGX_ERROR: also if there is none. */
+ngx_int_t ngx_codat_sqlite_event_of(ngx_codat_sqlite_t *db, ngx_pool_t *pool,
+    uint64_t id, ngx_codat_work_event_t *event);
 
 /* Reads EVENT_GET but for the last three.  NGX_OK or NGX_ERROR (memory). */
 ngx_int_t ngx_codat_sqlite_event(ngx_pool_t *pool, sqlite3_stmt *stmt,

@@ -19,11 +19,10 @@ static ngx_int_t ngx_codat_sqlite_find(ngx_codat_sqlite_t *db,
     ngx_codat_work_receive_t *receive);
 static ngx_int_t ngx_codat_sqlite_known(ngx_codat_sqlite_t *db,
     ngx_codat_work_receive_t *receive, sqlite3_stmt *stmt);
-static ngx_int_t ngx_codat_sqlite_add(ngx_codat_sqlite_t *db,
-    ngx_codat_work_receive_t *receive);
 static ngx_int_t ngx_codat_sqlite_again(ngx_codat_sqlite_t *db,
     ngx_codat_work_receive_t *receive);
 static const char *ngx_codat_sqlite_state(ngx_codat_work_receive_t *receive);
+static ngx_uint_t ngx_codat_sqlite_spreads(ngx_codat_work_receive_t *receive);
 
 
 ngx_int_t
@@ -213,7 +212,16 @@ ngx_codat_sqlite_state(ngx_codat_work_receive_t *receive)
 }
 
 
-static ngx_int_t
+/* consumers get it when it is accepted */
+
+static ngx_uint_t
+ngx_codat_sqlite_spreads(ngx_codat_work_receive_t *receive)
+{
+    return receive->fanout && (receive->accept || receive->deliveries.nelts);
+}
+
+
+ngx_int_t
 ngx_codat_sqlite_add(ngx_codat_sqlite_t *db,
     ngx_codat_work_receive_t *receive)
 {
@@ -255,6 +263,16 @@ ngx_codat_sqlite_add(ngx_codat_sqlite_t *db,
                           NGX_CODAT_WORK_DIGEST_LEN);
     ngx_codat_sqlite_blob(stmt, 21, event->body.data, event->body.len);
     ngx_codat_sqlite_int(stmt, 22, receive->routes);
+    ngx_codat_sqlite_int(stmt, 23, (int64_t)
+                                   ngx_codat_sqlite_spreads(receive));
+
+    if (event->tags.data) {
+
+        /* a company without any is not one of which they are unknown */
+
+        (void) sqlite3_bind_text(stmt, 24, (char *) event->tags.data,
+                                 (int) event->tags.len, SQLITE_STATIC);
+    }
 
     if (ngx_codat_sqlite_exec(db, stmt) != NGX_OK) {
         return NGX_ERROR;
@@ -286,6 +304,8 @@ ngx_codat_sqlite_again(ngx_codat_sqlite_t *db,
     ngx_codat_sqlite_blob(stmt, 6, receive->event.reference.data,
                           receive->event.reference.len);
     ngx_codat_sqlite_int(stmt, 7, receive->routes);
+    ngx_codat_sqlite_int(stmt, 8, (int64_t)
+                                  ngx_codat_sqlite_spreads(receive));
 
     return ngx_codat_sqlite_exec(db, stmt);
 }
@@ -305,6 +325,7 @@ ngx_codat_sqlite_done(ngx_codat_sqlite_t *db, ngx_codat_work_done_t *done)
     (void) sqlite3_bind_text(stmt, 2, done->accepted ? "accepted" : "failed",
                              -1, SQLITE_STATIC);
     ngx_codat_sqlite_int(stmt, 3, (int64_t) done->succeeded);
+    ngx_codat_sqlite_int(stmt, 4, done->fanout && done->accepted);
 
     if (ngx_codat_sqlite_exec(db, stmt) != NGX_OK) {
         return NGX_ERROR;

@@ -328,6 +328,12 @@ ngx_codat_sqlite_close_db(ngx_codat_sqlite_t *db)
 
     (void) sqlite3_close(db->db);
     db->db = NULL;
+
+    if (db->pool) {
+        ngx_destroy_pool(db->pool);
+        db->pool = NULL;
+        db->audience = NULL;
+    }
 }
 
 

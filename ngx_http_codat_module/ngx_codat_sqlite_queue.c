@@ -17,6 +17,7 @@
 
 #include "ngx_codat_fault.h"
 #include "ngx_codat_sqlite.h"
+#include "ngx_codat_sqlite_consumers.h"
 
 
 static ngx_int_t ngx_codat_sqlite_free(ngx_codat_sqlite_t *db,
@@ -30,8 +31,6 @@ static ngx_int_t ngx_codat_sqlite_find_due(ngx_codat_sqlite_t *db,
     ngx_codat_work_claim_t *claim, ngx_codat_work_delivery_t *route);
 static ngx_int_t ngx_codat_sqlite_take(ngx_codat_sqlite_t *db,
     ngx_codat_work_claim_t *claim, ngx_codat_work_claimed_t *claimed);
-static ngx_int_t ngx_codat_sqlite_event_of(ngx_codat_sqlite_t *db,
-    ngx_pool_t *pool, uint64_t id, ngx_codat_work_event_t *event);
 
 
 ngx_int_t
@@ -481,7 +480,7 @@ ngx_codat_sqlite_take(ngx_codat_sqlite_t *db, ngx_codat_work_claim_t *claim,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_codat_sqlite_event_of(ngx_codat_sqlite_t *db, ngx_pool_t *pool,
     uint64_t id, ngx_codat_work_event_t *event)
 {
@@ -530,7 +529,11 @@ ngx_codat_sqlite_release(ngx_codat_sqlite_t *db,
 
     ngx_codat_sqlite_int(stmt, 1, (int64_t) release->owner);
 
-    return ngx_codat_sqlite_exec(db, stmt);
+    if (ngx_codat_sqlite_exec(db, stmt) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_codat_sqlite_undispatch(db, release);
 }
 
 

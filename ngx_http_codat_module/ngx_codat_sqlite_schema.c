@@ -43,7 +43,7 @@ static ngx_int_t ngx_codat_sqlite_script(ngx_codat_sqlite_t *db,
     const char *sql);
 
 
-#define NGX_CODAT_SQLITE_SCHEMA  1
+#define NGX_CODAT_SQLITE_SCHEMA  2
 
 
 static const char  *ngx_codat_sqlite_versions[NGX_CODAT_SQLITE_SCHEMA] = {
@@ -152,7 +152,66 @@ static const char  *ngx_codat_sqlite_versions[NGX_CODAT_SQLITE_SCHEMA] = {
         "state INTEGER NOT NULL, flags INTEGER NOT NULL,"
         "record BLOB NOT NULL"
     ") WITHOUT ROWID;"
-    "CREATE INDEX client_version ON client (version);"
+    "CREATE INDEX client_version ON client (version);",
+
+    /* 2 */
+
+    "ALTER TABLE event ADD COLUMN fanout INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE event ADD COLUMN tags TEXT;"
+    "CREATE INDEX event_fanout ON event (id) WHERE fanout = 1;"
+
+    "CREATE TABLE company_tags ("
+        "company TEXT PRIMARY KEY, tags TEXT NOT NULL,"
+        "updated INTEGER NOT NULL"
+    ") WITHOUT ROWID;"
+
+    "CREATE TABLE consumer ("
+        "id INTEGER PRIMARY KEY AUTOINCREMENT,"
+        "uid TEXT NOT NULL UNIQUE,"
+        "client TEXT, url TEXT NOT NULL,"
+        "event_types TEXT NOT NULL, company_tags TEXT,"
+        "format TEXT NOT NULL CHECK (format IN ('codat', 'cloudevents')),"
+        "rate INTEGER NOT NULL, secret BLOB NOT NULL,"
+        "created INTEGER NOT NULL,"
+        "disabled INTEGER NOT NULL, disabled_reason TEXT,"
+        "disabled_at INTEGER,"
+        "failing INTEGER, succeeded INTEGER,"
+        "last_status INTEGER, last_error TEXT,"
+        "slow INTEGER NOT NULL,"
+        "next_at INTEGER, rate_at INTEGER NOT NULL"
+    ");"
+    "CREATE INDEX consumer_due ON consumer (slow, next_at)"
+        " WHERE next_at IS NOT NULL;"
+
+    "CREATE TABLE consumer_delivery ("
+        "id INTEGER PRIMARY KEY AUTOINCREMENT,"
+        "consumer INTEGER NOT NULL REFERENCES consumer (id)"
+            " ON DELETE CASCADE,"
+        "event INTEGER NOT NULL REFERENCES event (id) ON DELETE CASCADE,"
+        "nonce TEXT NOT NULL,"
+        "state TEXT NOT NULL CHECK (state IN"
+            " ('pending', 'delivered', 'dead', 'canceled')),"
+        "attempts INTEGER NOT NULL,"
+        "next_at INTEGER, finished INTEGER,"
+        "last_status INTEGER, last_error TEXT,"
+        "owner INTEGER NOT NULL, lease INTEGER NOT NULL"
+    ");"
+    "CREATE UNIQUE INDEX consumer_delivery_once"
+        " ON consumer_delivery (consumer, event, nonce);"
+    "CREATE INDEX consumer_delivery_event ON consumer_delivery (event);"
+    "CREATE INDEX consumer_delivery_due"
+        " ON consumer_delivery (consumer, next_at)"
+        " WHERE state = 'pending' AND owner = 0;"
+    "CREATE INDEX consumer_delivery_leased"
+        " ON consumer_delivery (consumer, lease)"
+        " WHERE state = 'pending' AND owner <> 0;"
+
+    "CREATE TABLE integration_key ("
+        "name TEXT PRIMARY KEY, hash BLOB NOT NULL,"
+        "created INTEGER NOT NULL"
+    ") WITHOUT ROWID;"
+
+    "INSERT INTO meta VALUES ('consumer_version', 1);"
 };
 
 

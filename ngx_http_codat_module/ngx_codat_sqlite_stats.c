@@ -14,6 +14,7 @@
 #include <ngx_core.h>
 
 #include "ngx_codat_sqlite.h"
+#include "ngx_codat_sqlite_consumers.h"
 
 
 /* rows of one table, and in one state, at a time: a few milliseconds */
@@ -55,6 +56,10 @@ ngx_codat_sqlite_stats(ngx_codat_sqlite_t *db, ngx_codat_work_stats_t *stats)
 
         stats->unknown |= !figure->known;
         stats->deliveries[i] = figure->total;
+    }
+
+    if (ngx_codat_sqlite_consumer_stats(db, stats) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     ngx_codat_sqlite_size(db, stats);

@@ -26,18 +26,19 @@ X(EVENT_ADD,
   "INSERT INTO event (dedupe, event_id, webhook_id, type, company,"
   " connection, push_key, client, endpoint, received, generated, state,"
   " attempts, succeeded, routes, origin, lease, stale, reference, headers,"
-  " host, uri, body_digest, body)"
+  " host, uri, body_digest, body, fanout, tags)"
   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 1, 0, ?22,"
-  " ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)")
+  " ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?23, ?24)")
 
 X(EVENT_AGAIN,
   "UPDATE event SET state = ?2, attempts = attempts + 1, origin = ?3,"
-  " lease = ?4, stale = ?5, reference = ?6, routes = ?7,"
+  " lease = ?4, stale = ?5, reference = ?6, routes = ?7, fanout = ?8,"
   " succeeded = CASE WHEN routes = ?7 THEN succeeded ELSE 0 END"
   " WHERE id = ?1")
 
 X(EVENT_DONE,
-  "UPDATE event SET state = ?2, succeeded = succeeded | ?3, lease = 0"
+  "UPDATE event SET state = ?2, succeeded = succeeded | ?3, lease = 0,"
+  " fanout = CASE WHEN ?4 AND state <> 'accepted' THEN 1 ELSE fanout END"
   " WHERE id = ?1")
 
 /* candidates of a list, which C looks at: newest first, so many at a time */
@@ -71,8 +72,11 @@ X(EVENT_GET,
 
 X(EVENT_PRUNE,
   "DELETE FROM event WHERE id IN (SELECT e.id FROM event e"
-  " WHERE e.received < ?1 AND NOT EXISTS (SELECT 1 FROM delivery d"
+  " WHERE e.received < ?1 AND e.fanout = 0"
+  " AND NOT EXISTS (SELECT 1 FROM delivery d"
   " WHERE d.event = e.id AND d.state IN ('pending', 'blocked'))"
+  " AND NOT EXISTS (SELECT 1 FROM consumer_delivery d"
+  " WHERE d.event = e.id AND d.state = 'pending')"
   " ORDER BY e.received LIMIT ?2)")
 
 /* deliveries */
@@ -236,3 +240,196 @@ X(PUSH_FORGET, "DELETE FROM push WHERE id = ?1")
 X(PUSH_PRUNE,
   "DELETE FROM push WHERE id IN (SELECT id FROM push"
   " WHERE touched < ?1 AND state > 1 ORDER BY version LIMIT ?2)")
+
+/* consumers */
+
+X(CONSUMER_GET,
+  "SELECT id, uid, client, url, secret, event_types, company_tags, format,"
+  " rate, created, disabled, disabled_reason, disabled_at, failing,"
+  " succeeded, last_status, last_error FROM consumer"
+  " WHERE uid = ?1 AND (?2 IS NULL OR client = ?2)")
+
+X(CONSUMER_LIST,
+  "SELECT id, uid, client, url, secret, event_types, company_tags, format,"
+  " rate, created, disabled, disabled_reason, disabled_at, failing,"
+  " succeeded, last_status, last_error FROM consumer"
+  " WHERE id > ?1 AND (?2 IS NULL OR client = ?2) ORDER BY id LIMIT ?3")
+
+X(CONSUMER_ADD,
+  "INSERT INTO consumer (uid, client, url, secret, event_types,"
+  " company_tags, format, rate, disabled, disabled_reason, disabled_at,"
+  " created, slow, rate_at)"
+  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 1, 0)")
+
+X(CONSUMER_SET,
+  "UPDATE consumer SET url = ?3, secret = ?4, event_types = ?5,"
+  " company_tags = ?6, format = ?7, rate = ?8, disabled = ?9,"
+  " disabled_reason = ?10, disabled_at = ?11, failing = ?13,"
+  " slow = CASE WHEN ?14 THEN 1 ELSE slow END, rate_at = 0"
+  " WHERE uid = ?1")
+
+X(CONSUMER_CANCEL,
+  "UPDATE consumer_delivery SET state = 'canceled', finished = ?2,"
+  " owner = 0, lease = 0 WHERE consumer = ?1 AND state = 'pending'")
+
+X(CONSUMER_DROP, "DELETE FROM consumer WHERE id = ?1")
+
+X(CONSUMER_GROWN,
+  "UPDATE meta SET value = value + 1 WHERE key = 'consumer_version'")
+
+X(KEY_GET, "SELECT hash FROM integration_key WHERE name = ?1")
+
+X(KEY_SET, "INSERT OR REPLACE INTO integration_key VALUES (?1, ?2, ?3)")
+
+/* which events go to whom */
+
+X(CONSUMER_VERSION, "SELECT value FROM meta WHERE key = 'consumer_version'")
+
+X(CONSUMER_WISHES,
+  "SELECT id, uid, client, url, secret, event_types, company_tags, format,"
+  " rate, created, disabled, disabled_reason, disabled_at, failing,"
+  " succeeded, last_status, last_error FROM consumer"
+  " WHERE disabled = 0 AND id > ?1 ORDER BY id LIMIT ?2")
+
+X(FANOUT_SCAN,
+  "SELECT id, type, company, client, tags, coalesce(generated, received)"
+  " FROM event WHERE fanout = 1 ORDER BY id LIMIT ?1")
+
+X(FANOUT_DONE, "UPDATE event SET fanout = 0 WHERE id = ?1")
+
+X(TAGS_GET, "SELECT tags FROM company_tags WHERE company = ?1")
+
+X(TAGS_SET,
+  "INSERT INTO company_tags VALUES (?1, ?2, ?3) ON CONFLICT (company)"
+  " DO UPDATE SET tags = excluded.tags, updated = excluded.updated"
+  " WHERE excluded.updated >= updated")
+
+X(CONSUMER_DELIVERY_ADD,
+  "INSERT INTO consumer_delivery (consumer, event, nonce, state, attempts,"
+  " next_at, owner, lease) VALUES (?1, ?2, ?3, 'pending', 0, ?4, 0, 0)"
+  " ON CONFLICT DO NOTHING")
+
+X(CONSUMER_WAKE,
+  "UPDATE consumer SET next_at = max(?2, rate_at) WHERE id = ?1"
+  " AND disabled = 0 AND (next_at IS NULL OR next_at > max(?2, rate_at))")
+
+X(REPLAY_FIRST,
+  "SELECT coalesce(min(id), 0) FROM (SELECT id FROM event"
+  " WHERE received >= ?1 ORDER BY received LIMIT 1000)")
+
+X(REPLAY_SCAN,
+  "SELECT id, type, company, client, tags, coalesce(generated, received)"
+  " FROM event WHERE id > ?1 AND received >= ?2 AND state = 'accepted'"
+  " AND fanout = 0 ORDER BY id LIMIT ?3")
+
+X(CONSUMER_DELIVERY_OF,
+  "SELECT count(*), coalesce(sum(state IN ('pending', 'delivered')), 0)"
+  " FROM consumer_delivery WHERE consumer = ?1 AND event = ?2")
+
+X(SAMPLE_TYPES,
+  "WITH RECURSIVE t (type) AS (SELECT min(type) FROM event UNION ALL"
+  " SELECT (SELECT min(type) FROM event e WHERE e.type > t.type) FROM t"
+  " WHERE t.type IS NOT NULL)"
+  " SELECT type FROM t WHERE type IS NOT NULL")
+
+X(SAMPLE_SCAN,
+  "SELECT id FROM event WHERE type = ?1 AND state = 'accepted'"
+  " AND (?2 IS NULL OR client IS NULL OR client = ?2)"
+  " ORDER BY id DESC LIMIT ?3")
+
+/* deliveries to them */
+
+X(DISPATCH_EXPIRED,
+  "SELECT DISTINCT consumer FROM consumer_delivery"
+  " INDEXED BY consumer_delivery_leased"
+  " WHERE state = 'pending' AND owner <> 0 AND lease <= ?1")
+
+X(DISPATCH_FREE,
+  "UPDATE consumer_delivery SET owner = 0, lease = 0 WHERE consumer = ?1"
+  " AND state = 'pending' AND owner <> 0 AND lease <= ?2")
+
+X(DISPATCH_DUE,
+  "SELECT id FROM consumer WHERE slow = ?1 AND next_at <= ?2"
+  " ORDER BY next_at LIMIT ?3")
+
+X(DISPATCH_NEXT,
+  "SELECT min(next_at) FROM consumer WHERE slow = ?1 AND next_at > ?2")
+
+X(CONSUMER_BY_ID,
+  "SELECT id, uid, client, url, secret, event_types, company_tags, format,"
+  " rate, created, disabled, disabled_reason, disabled_at, failing,"
+  " succeeded, last_status, last_error FROM consumer"
+  " WHERE id = ?1")
+
+X(CONSUMER_PACE, "SELECT slow, rate_at FROM consumer WHERE id = ?1")
+
+X(CONSUMER_PACED, "UPDATE consumer SET rate_at = ?2 WHERE id = ?1")
+
+X(CONSUMER_RUNNING,
+  "SELECT count(*) FROM consumer_delivery WHERE consumer = ?1"
+  " AND state = 'pending' AND owner <> 0")
+
+X(DISPATCH_OF,
+  "SELECT id, event, attempts, nonce FROM consumer_delivery"
+  " WHERE consumer = ?1 AND state = 'pending' AND owner = 0"
+  " AND next_at <= ?2 ORDER BY next_at, id LIMIT ?3")
+
+X(DISPATCH_LEASE,
+  "UPDATE consumer_delivery SET owner = ?2, lease = ?3 WHERE id = ?1")
+
+X(DISPATCH_RELEASE,
+  "UPDATE consumer_delivery SET owner = 0, lease = 0 WHERE id IN ("
+  "SELECT id FROM consumer_delivery INDEXED BY consumer_delivery_leased"
+  " WHERE state = 'pending' AND owner <> 0 AND owner = ?1)")
+
+X(DISPATCH_OWNED,
+  "SELECT DISTINCT consumer FROM consumer_delivery"
+  " INDEXED BY consumer_delivery_leased"
+  " WHERE state = 'pending' AND owner <> 0 AND owner = ?1")
+
+/* 4 at a time, or 1 */
+
+X(CONSUMER_REFRESH,
+  "UPDATE consumer SET next_at = CASE WHEN disabled = 1"
+  " OR (SELECT count(*) FROM consumer_delivery d"
+  " WHERE d.consumer = consumer.id AND d.state = 'pending' AND d.owner <> 0)"
+  " >= (CASE slow WHEN 1 THEN 1 ELSE 4 END) THEN NULL"
+  " ELSE (SELECT max(min(d.next_at), consumer.rate_at)"
+  " FROM consumer_delivery d WHERE d.consumer = consumer.id"
+  " AND d.state = 'pending' AND d.owner = 0) END WHERE id = ?1")
+
+X(DISPATCHED_GET,
+  "SELECT consumer, state, owner FROM consumer_delivery WHERE id = ?1")
+
+X(DISPATCHED_SET,
+  "UPDATE consumer_delivery SET state = ?2, attempts = attempts + 1,"
+  " next_at = ?3, finished = ?4, last_status = ?5, last_error = ?6,"
+  " owner = 0, lease = 0 WHERE id = ?1")
+
+X(CONSUMER_ANSWERED,
+  "UPDATE consumer SET failing = NULL, succeeded = ?2, slow = ?3,"
+  " last_status = ?4, last_error = NULL WHERE id = ?1")
+
+X(CONSUMER_FAILED,
+  "UPDATE consumer SET failing = coalesce(failing, ?2), slow = 1,"
+  " last_status = ?3, last_error = ?4 WHERE id = ?1")
+
+X(CONSUMER_HOPELESS,
+  "SELECT 1 FROM consumer WHERE id = ?1 AND disabled = 0 AND failing <= ?2")
+
+X(CONSUMER_DISABLE,
+  "UPDATE consumer SET disabled = 1, disabled_reason = 'failures',"
+  " disabled_at = ?2, next_at = NULL WHERE id = ?1")
+
+X(CONSUMER_COUNT,
+  "SELECT count(*), coalesce(sum(disabled), 0),"
+  " coalesce(sum(disabled = 0 AND failing IS NOT NULL), 0) FROM consumer")
+
+X(CONSUMER_PENDING,
+  "SELECT count(*) FROM consumer_delivery"
+  " INDEXED BY consumer_delivery_due WHERE state = 'pending' AND owner = 0")
+
+X(CONSUMER_LEASED,
+  "SELECT count(*) FROM consumer_delivery"
+  " INDEXED BY consumer_delivery_leased"
+  " WHERE state = 'pending' AND owner <> 0")

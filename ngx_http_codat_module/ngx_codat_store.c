@@ -23,6 +23,16 @@
 /* events of tasks are no timers, and without one a worker may exit */
 #define NGX_CODAT_STORE_TICK  60000
 
+/*
+ * What nobody waits for, deliveries to consumers, goes in groups of its own,
+ * smaller ones, and while webhooks come takes a tenth of the time at most, of
+ * all workers together.  In msec, a share that one of them has not given back
+ * ends by itself.
+ */
+#define NGX_CODAT_STORE_LATER  64
+#define NGX_CODAT_STORE_REST   9
+#define NGX_CODAT_STORE_SHARE  1000
+
 
 typedef struct {
     ngx_codat_store_t                *store;
@@ -31,6 +41,8 @@ typedef struct {
 
     ngx_codat_work_t                 *first;    /* that wait */
     ngx_codat_work_t                **last;
+    ngx_codat_work_t                 *later;    /* that nobody waits for */
+    ngx_codat_work_t                **later_last;
     ngx_uint_t                        units;
     size_t                            bytes;
 
@@ -38,7 +50,9 @@ typedef struct {
     ngx_uint_t                        running;
     ngx_thread_task_t                *task;
     ngx_event_t                       timer;
+    ngx_event_t                       turn;     /* of "later" */
     ngx_connection_t                  dummy;
+    uint64_t                          began;    /* a group of "later" */
 
     ngx_atomic_t                      logged;
     ngx_uint_t                        unlogged;
@@ -47,7 +61,13 @@ typedef struct {
 
 
 static void ngx_codat_store_next(ngx_codat_store_worker_t *worker);
-static void ngx_codat_store_group(ngx_codat_store_worker_t *worker);
+static void ngx_codat_store_group(ngx_codat_store_worker_t *worker,
+    ngx_uint_t later);
+static ngx_uint_t ngx_codat_store_later(ngx_codat_work_t *work);
+static ngx_uint_t ngx_codat_store_turn(ngx_codat_store_worker_t *worker);
+static void ngx_codat_store_rest(ngx_codat_store_worker_t *worker);
+static uint64_t ngx_codat_store_msec(void);
+static void ngx_codat_store_turn_handler(ngx_event_t *ev);
 static void ngx_codat_store_thread(void *data, ngx_log_t *log);
 static void ngx_codat_store_handler(ngx_event_t *ev);
 static void ngx_codat_store_count(ngx_codat_store_worker_t *worker);
@@ -78,6 +98,7 @@ ngx_codat_store_start(ngx_codat_store_t *store, ngx_cycle_t *cycle)
     worker->store = store;
     worker->log = cycle->log;
     worker->last = &worker->first;
+    worker->later_last = &worker->later;
     worker->task = task;
 
     worker->handle = store->backend->create(store, cycle->log);
@@ -94,6 +115,12 @@ ngx_codat_store_start(ngx_codat_store_t *store, ngx_cycle_t *cycle)
     worker->timer.handler = ngx_codat_store_tick;
     worker->timer.data = &worker->dummy;
     worker->timer.log = cycle->log;
+
+    worker->dummy.data = worker;
+    worker->turn.handler = ngx_codat_store_turn_handler;
+    worker->turn.data = &worker->dummy;
+    worker->turn.log = cycle->log;
+    worker->turn.cancelable = 1;
 
     store->worker = worker;
 
@@ -118,6 +145,7 @@ ngx_codat_store_submit(ngx_codat_store_t *store, ngx_codat_work_t *work)
          || worker->bytes + work->bytes > NGX_CODAT_STORE_BYTES)
         && work->op != NGX_CODAT_WORK_DONE
         && work->op != NGX_CODAT_WORK_RESULT
+        && work->op != NGX_CODAT_WORK_DISPATCHED
         && work->op != NGX_CODAT_WORK_RELEASE)
     {
         return NGX_BUSY;
@@ -126,8 +154,14 @@ ngx_codat_store_submit(ngx_codat_store_t *store, ngx_codat_work_t *work)
     work->next = NULL;
     work->rc = NGX_ERROR;
 
-    *worker->last = work;
-    worker->last = &work->next;
+    if (ngx_codat_store_later(work)) {
+        *worker->later_last = work;
+        worker->later_last = &work->next;
+
+    } else {
+        *worker->last = work;
+        worker->last = &work->next;
+    }
 
     worker->units++;
     worker->bytes += work->bytes;
@@ -145,25 +179,36 @@ ngx_codat_store_submit(ngx_codat_store_t *store, ngx_codat_work_t *work)
 }
 
 
+static ngx_uint_t
+ngx_codat_store_later(ngx_codat_work_t *work)
+{
+    return work->op == NGX_CODAT_WORK_FANOUT
+           || work->op == NGX_CODAT_WORK_DISPATCH
+           || work->op == NGX_CODAT_WORK_DISPATCHED;
+}
+
+
 /* moves what waits to the group, as much as one may have */
 
 static void
-ngx_codat_store_group(ngx_codat_store_worker_t *worker)
+ngx_codat_store_group(ngx_codat_store_worker_t *worker, ngx_uint_t later)
 {
-    size_t              size;
-    ngx_uint_t          n;
-    ngx_codat_work_t  **next;
+    size_t               size;
+    ngx_uint_t           n, max;
+    ngx_codat_work_t   **next, **first, ***last;
+
+    first = later ? &worker->later : &worker->first;
+    last = later ? &worker->later_last : &worker->last;
+    max = later ? NGX_CODAT_STORE_LATER : NGX_CODAT_STORE_GROUP;
 
     size = 0;
     n = 0;
 
-    worker->group = worker->first;
+    worker->group = *first;
 
-    for (next = &worker->first; *next; next = &(*next)->next) {
+    for (next = first; *next; next = &(*next)->next) {
 
-        if (n == NGX_CODAT_STORE_GROUP
-            || (n && size + (*next)->bytes > NGX_CODAT_STORE_SIZE))
-        {
+        if (n == max || (n && size + (*next)->bytes > NGX_CODAT_STORE_SIZE)) {
             break;
         }
 
@@ -171,11 +216,11 @@ ngx_codat_store_group(ngx_codat_store_worker_t *worker)
         size += (*next)->bytes;
     }
 
-    worker->first = *next;
+    *first = *next;
     *next = NULL;
 
-    if (worker->first == NULL) {
-        worker->last = &worker->first;
+    if (*first == NULL) {
+        *last = first;
     }
 
     worker->running = n;
@@ -184,14 +229,115 @@ ngx_codat_store_group(ngx_codat_store_worker_t *worker)
 }
 
 
-static void
-ngx_codat_store_next(ngx_codat_store_worker_t *worker)
+static uint64_t
+ngx_codat_store_msec(void)
 {
-    if (worker->group || worker->first == NULL) {
+    volatile ngx_time_t  *tp;
+
+    tp = ngx_cached_time;
+
+    return (uint64_t) tp->sec * 1000 + tp->msec;
+}
+
+
+/* whether it is the turn of what nobody waits for; if not, when it will be */
+
+static ngx_uint_t
+ngx_codat_store_turn(ngx_codat_store_worker_t *worker)
+{
+    uint64_t                   now, at;
+    ngx_codat_store_health_t  *health;
+
+    if (worker->later == NULL) {
+        return 0;
+    }
+
+    health = worker->store->health;
+
+    if (health == NULL
+        || (worker->first == NULL
+            && (time_t) health->wrote + 1 < ngx_time()))
+    {
+        return 1;
+    }
+
+    now = ngx_codat_store_msec();
+    at = health->later;
+
+    /* a clock that was set back must not stop it */
+
+    if (at > now && at <= now + NGX_CODAT_STORE_SHARE) {
+
+        if (!worker->turn.timer_set) {
+            ngx_add_timer(&worker->turn, (ngx_msec_t) (at - now));
+        }
+
+        return 0;
+    }
+
+    if (!ngx_atomic_cmp_set(&health->later, (ngx_atomic_uint_t) at,
+                            (ngx_atomic_uint_t) (now
+                                                 + NGX_CODAT_STORE_SHARE)))
+    {
+        if (!worker->turn.timer_set) {
+            ngx_add_timer(&worker->turn, 10);
+        }
+
+        return 0;
+    }
+
+    worker->began = now;
+
+    return 1;
+}
+
+
+static void
+ngx_codat_store_rest(ngx_codat_store_worker_t *worker)
+{
+    uint64_t  now, took;
+
+    if (worker->began == 0) {
         return;
     }
 
-    ngx_codat_store_group(worker);
+    now = ngx_codat_store_msec();
+    took = (now > worker->began) ? now - worker->began : 1;
+
+    worker->store->health->later = (ngx_atomic_uint_t)
+                     (now + ngx_min(took * NGX_CODAT_STORE_REST,
+                                    NGX_CODAT_STORE_SHARE));
+    worker->began = 0;
+}
+
+
+static void
+ngx_codat_store_turn_handler(ngx_event_t *ev)
+{
+    ngx_connection_t  *c;
+
+    c = ev->data;
+
+    ngx_codat_store_next(c->data);
+}
+
+
+static void
+ngx_codat_store_next(ngx_codat_store_worker_t *worker)
+{
+    ngx_uint_t  later;
+
+    if (worker->group) {
+        return;
+    }
+
+    later = ngx_codat_store_turn(worker);
+
+    if (!later && worker->first == NULL) {
+        return;
+    }
+
+    ngx_codat_store_group(worker, later);
 
     worker->error[0] = '\0';
 
@@ -239,6 +385,7 @@ ngx_codat_store_handler(ngx_event_t *ev)
 
         ngx_codat_store_log(worker);
         ngx_codat_store_count(worker);
+        ngx_codat_store_rest(worker);
 
         next = worker->group;
 
@@ -291,6 +438,10 @@ ngx_codat_store_count(ngx_codat_store_worker_t *worker)
         {
             wrote = 1;
         }
+    }
+
+    if (wrote) {
+        health->wrote = (ngx_atomic_uint_t) ngx_time();
     }
 
     if (failed) {
@@ -369,10 +520,14 @@ ngx_codat_store_stop(ngx_codat_store_t *store, ngx_log_t *log)
 
     worker->log = log;
 
+    if (worker->turn.timer_set) {
+        ngx_del_timer(&worker->turn);
+    }
+
     /* a group that a thread was given has been done: pools end before */
 
-    while (worker->first) {
-        ngx_codat_store_group(worker);
+    while (worker->first || worker->later) {
+        ngx_codat_store_group(worker, worker->first == NULL);
         worker->error[0] = '\0';
         store->backend->run(worker->handle, worker->group, worker->error);
         ngx_codat_store_log(worker);

@@ -40,6 +40,10 @@ typedef struct {
     ngx_atomic_t                      failed;   /* when the last one did, 0:
                                                    some were stored since */
     ngx_atomic_t                      logged;   /* when that was told */
+    ngx_atomic_t                      wrote;    /* when one last succeeded
+                                                   that leaves something */
+    ngx_atomic_t                      later;    /* msec: when consumers may
+                                                   have their share */
 } ngx_codat_store_health_t;
 
 

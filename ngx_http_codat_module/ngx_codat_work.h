@@ -40,6 +40,15 @@ typedef enum {
     NGX_CODAT_WORK_PRUNE,
     NGX_CODAT_WORK_STATS,
     NGX_CODAT_WORK_ROUTES,
+    NGX_CODAT_WORK_CONSUMER_PUT,        /* see ngx_codat_work_consumer.h */
+    NGX_CODAT_WORK_CONSUMER_DROP,
+    NGX_CODAT_WORK_CONSUMER_LIST,
+    NGX_CODAT_WORK_CONSUMER_KEY,
+    NGX_CODAT_WORK_CONSUMER_REPLAY,
+    NGX_CODAT_WORK_SAMPLES,
+    NGX_CODAT_WORK_FANOUT,
+    NGX_CODAT_WORK_DISPATCH,
+    NGX_CODAT_WORK_DISPATCHED,
     NGX_CODAT_WORK_OPS
 } ngx_codat_work_op_e;
 
@@ -106,6 +115,8 @@ typedef struct {
     ngx_str_t                 host;
     ngx_str_t                 uri;          /* with arguments */
     ngx_str_t                 body;
+    ngx_str_t                 tags;         /* in: of its company, a line for
+                                               each; no data: unknown */
     ngx_str_t                 reference;    /* of its push, as far as it is
                                                known; out */
     int64_t                   received;     /* usec, as all times here */
@@ -151,6 +162,7 @@ typedef struct {
     ngx_uint_t                 attempt;
     ngx_array_t                rows;        /* ngx_codat_work_row_t */
     unsigned                   accept:1;
+    unsigned                   fanout:1;    /* in: there may be consumers */
     unsigned                   changed:1;
 } ngx_codat_work_receive_t;
 
@@ -161,7 +173,8 @@ typedef struct {
     ngx_codat_work_t           work;
     uint64_t                   event;
     uint64_t                   succeeded;
-    ngx_uint_t                 accepted;    /* unsigned  accepted:1; */
+    unsigned                   accepted:1;
+    unsigned                   fanout:1;    /* there may be consumers */
 } ngx_codat_work_done_t;
 
 
@@ -390,6 +403,11 @@ typedef struct {
     int64_t                    oldest;      /* out: receipt of the oldest
                                                that is not over, or 0 */
     uint64_t                   size;        /* out: bytes of the files */
+    uint64_t                   consumers;   /* out: all of them */
+    uint64_t                   disabled;    /* out: of these */
+    uint64_t                   failing;     /* out: of the others */
+    uint64_t                   outgoing;    /* out: deliveries to consumers
+                                               that are not over */
 } ngx_codat_work_stats_t;
 
 

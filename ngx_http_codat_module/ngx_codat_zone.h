@@ -162,6 +162,10 @@ typedef struct {
     uint64_t                    events;
     uint64_t                    size;   /* of its files, in bytes */
     int64_t                     oldest; /* receipt of what is not over, usec */
+    uint64_t                    consumers;  /* all; of these: */
+    uint64_t                    disabled;
+    uint64_t                    failing;
+    uint64_t                    outgoing;   /* deliveries to them, not over */
     uint32_t                    waiting[NGX_CODAT_ZONE_WORKERS];
     ngx_codat_store_health_t    health;
 } ngx_codat_zone_store_t;
@@ -207,6 +211,8 @@ typedef struct {
     time_t                      dedupe; /* seconds, 0: off */
     time_t                      retain; /* seconds */
     ngx_codat_store_t          *store;  /* or NULL */
+    ngx_uint_t                  consumers;  /* unsigned  consumers:1;  events
+                                               are for consumers too */
     ngx_codat_wakeup_t         *wakeup; /* of this process */
     uint32_t                    ahead;  /* cells this process has touched */
     uint64_t                    recent_ahead;   /* the same of events */

@@ -121,6 +121,8 @@ typedef struct {
 
 typedef struct ngx_http_codat_lookup_s  ngx_http_codat_lookup_t;
 typedef struct ngx_http_codat_queue_s  ngx_http_codat_queue_t;
+typedef struct ngx_http_codat_consumers_conf_s
+    ngx_http_codat_consumers_conf_t;
 
 
 typedef struct {
@@ -131,6 +133,8 @@ typedef struct {
     ngx_array_t                   reconciles;
                                       /* ngx_http_codat_reconcile_conf_t * */
     ngx_array_t                   queues;    /* ngx_http_codat_queue_t * */
+    ngx_array_t                   consumers;
+                                      /* ngx_http_codat_consumers_conf_t * */
     ngx_uint_t                    used;      /* unsigned  used:1; */
 } ngx_http_codat_main_conf_t;
 
@@ -144,6 +148,18 @@ typedef struct {
     ngx_uint_t                    line;
     ngx_uint_t                    clash;    /* unsigned  clash:1; */
 } ngx_http_codat_status_conf_t;
+
+
+/* of codat_consumers */
+
+typedef struct {
+    ngx_http_codat_consumers_conf_t  *consumers; /* of the zone */
+    ngx_str_t                     named;    /* "@name", or empty */
+    ngx_str_t                     location; /* its name */
+    u_char                       *file;
+    ngx_uint_t                    line;
+    ngx_uint_t                    clash;    /* unsigned  clash:1; */
+} ngx_http_codat_api_conf_t;
 
 
 /* of codat_track */
@@ -194,6 +210,7 @@ typedef struct {
     ngx_uint_t                    log_level;
 
     ngx_http_codat_status_conf_t  status;
+    ngx_http_codat_api_conf_t     api;
     ngx_http_codat_track_conf_t  *track;
     ngx_http_codat_reconcile_conf_t  *reconcile;
 
@@ -210,6 +227,8 @@ typedef struct {
 
 typedef struct ngx_http_codat_forwarding_s  ngx_http_codat_forwarding_t;
 typedef struct ngx_http_codat_track_s       ngx_http_codat_track_t;
+typedef struct ngx_http_codat_outgoing_s    ngx_http_codat_outgoing_t;
+typedef struct ngx_http_codat_call_s        ngx_http_codat_call_t;
 
 
 typedef struct {
@@ -243,6 +262,8 @@ typedef struct {
     ngx_str_t                     replacement; /* of the core's own page */
 
     ngx_http_codat_track_t       *track;     /* alone: no webhook */
+    ngx_http_codat_outgoing_t    *outgoing;  /* to a consumer, or NULL */
+    ngx_http_codat_call_t        *call;      /* as well */
 
     unsigned                      gone:1;    /* the client is, over HTTP/2 */
     unsigned                      identified:1; /* has an identity */

@@ -7,6 +7,7 @@
 #include "ngx_http_codat.h"
 #include "ngx_codat_store.h"
 #include "ngx_http_codat_ask.h"
+#include "ngx_http_codat_consumer_error.h"
 #include "ngx_http_codat_status.h"
 
 
@@ -20,6 +21,8 @@ typedef struct {
 } ngx_http_codat_ask_t;
 
 
+static ngx_int_t ngx_http_codat_ask_failed(ngx_http_request_t *r,
+    const char *reason);
 static void ngx_http_codat_ask_handler(ngx_codat_work_t *work);
 static void ngx_http_codat_ask_cleanup(void *data);
 
@@ -37,9 +40,7 @@ ngx_http_codat_ask(ngx_http_request_t *r, ngx_codat_zone_t *zone,
     if (ask == NULL || cln == NULL) {
         ngx_codat_work_free(work);
 
-        return ngx_http_codat_status_problem(r,
-                                         NGX_HTTP_CODAT_STATUS_UNAVAILABLE,
-                                         "out of memory");
+        return ngx_http_codat_ask_failed(r, "out of memory");
     }
 
     ask->request = r;
@@ -52,9 +53,7 @@ ngx_http_codat_ask(ngx_http_request_t *r, ngx_codat_zone_t *zone,
     if (ngx_codat_store_submit(zone->store, work) != NGX_OK) {
         ngx_codat_work_free(work);
 
-        return ngx_http_codat_status_problem(r,
-                                         NGX_HTTP_CODAT_STATUS_UNAVAILABLE,
-                                         "the store can't take more at "
+        return ngx_http_codat_ask_failed(r, "the store can't take more at "
                                          "present");
     }
 
@@ -71,6 +70,23 @@ ngx_http_codat_ask(ngx_http_request_t *r, ngx_codat_zone_t *zone,
     r->write_event_handler = ngx_http_request_empty_handler;
 
     return NGX_DONE;
+}
+
+
+static ngx_int_t
+ngx_http_codat_ask_failed(ngx_http_request_t *r, const char *reason)
+{
+    ngx_http_codat_loc_conf_t  *cdlcf;
+
+    cdlcf = ngx_http_get_module_loc_conf(r, ngx_http_codat_module);
+
+    if (cdlcf->api.consumers) {
+        return ngx_http_codat_consumer_error(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                             NULL, "%s", reason);
+    }
+
+    return ngx_http_codat_status_problem(r, NGX_HTTP_CODAT_STATUS_UNAVAILABLE,
+                                         "%s", reason);
 }
 
 
@@ -97,10 +113,8 @@ ngx_http_codat_ask_handler(ngx_codat_work_t *work)
     ngx_http_set_log_request(c->log, r);
 
     if (work->rc == NGX_ERROR) {
-        rc = ngx_http_codat_status_problem(r,
-                                         NGX_HTTP_CODAT_STATUS_UNAVAILABLE,
-                                         "the store does not answer at "
-                                         "present");
+        rc = ngx_http_codat_ask_failed(r, "the store does not answer at "
+                                       "present");
     } else {
         rc = ask->answer(r, work, ask->data);
     }

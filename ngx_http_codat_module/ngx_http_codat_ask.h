@@ -2,8 +2,8 @@
 /*
  * Copyright (C) the authors of the Codat module
  *
- * Ring 2.  Owns requests of the status API that are answered when the store
- * has done a unit of work.
+ * Ring 2.  Owns requests of our APIs that are answered when the store has
+ * done a unit of work.
  */
 
 

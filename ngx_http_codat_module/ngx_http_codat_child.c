@@ -22,6 +22,7 @@ static ngx_int_t ngx_http_codat_child_body(ngx_http_request_t *r,
     ngx_http_codat_child_t *child);
 static ngx_int_t ngx_http_codat_child_headers(ngx_http_request_t *r,
     ngx_http_codat_child_t *child, ngx_http_headers_in_t *headers);
+static ngx_uint_t ngx_http_codat_child_raw(ngx_http_codat_child_t *child);
 static ngx_int_t ngx_http_codat_child_raw_headers(ngx_http_request_t *r,
     ngx_http_headers_in_t *headers);
 static ngx_table_elt_t *ngx_http_codat_child_header(ngx_http_request_t *r,
@@ -232,7 +233,7 @@ ngx_http_codat_child_start(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    if (child->forward->format == &ngx_http_codat_format_raw
+    if (ngx_http_codat_child_raw(child)
         && ngx_http_codat_child_raw_headers(r, &headers) != NGX_OK)
     {
         return NGX_ERROR;
@@ -383,7 +384,7 @@ ngx_http_codat_child_headers(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    if (child->forward->format == &ngx_http_codat_format_raw) {
+    if (ngx_http_codat_child_raw(child)) {
         return NGX_OK;
     }
 
@@ -396,6 +397,16 @@ ngx_http_codat_child_headers(ngx_http_request_t *r,
     }
 
     return NGX_OK;
+}
+
+
+/* whether the headers of the webhook go along; what goes out has its own */
+
+static ngx_uint_t
+ngx_http_codat_child_raw(ngx_http_codat_child_t *child)
+{
+    return child->ctx->outgoing
+           || child->forward->format == &ngx_http_codat_format_raw;
 }
 
 
@@ -447,6 +458,10 @@ ngx_http_codat_child_passes(ngx_http_request_t *r, ngx_table_elt_t *h)
     }
 
     cdlcf = ngx_http_get_module_loc_conf(r, ngx_http_codat_module);
+
+    if (cdlcf->credentials == NULL) {
+        return 1;
+    }
 
     credentials = cdlcf->credentials->elts;
 

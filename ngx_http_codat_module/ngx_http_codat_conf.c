@@ -6,6 +6,7 @@
 
 #include "ngx_http_codat.h"
 #include "ngx_http_codat_conf.h"
+#include "ngx_http_codat_conf_consumers.h"
 #include "ngx_http_codat_conf_forward.h"
 #include "ngx_http_codat_conf_status.h"
 #include "ngx_http_codat_conf_track.h"
@@ -62,6 +63,9 @@ ngx_http_codat_create_main_conf(ngx_conf_t *cf)
            != NGX_OK
         || ngx_array_init(&cdmcf->queues, cf->pool, 4,
                           sizeof(ngx_http_codat_queue_t *))
+           != NGX_OK
+        || ngx_array_init(&cdmcf->consumers, cf->pool, 1,
+                          sizeof(ngx_http_codat_consumers_conf_t *))
            != NGX_OK)
     {
         return NULL;
@@ -93,6 +97,7 @@ ngx_http_codat_create_loc_conf(ngx_conf_t *cf)
      *     cdlcf->clients = NULL;
      *     cdlcf->forwards = NULL;
      *     cdlcf->status = { NULL, ... };
+     *     cdlcf->api = { NULL, ... };
      *     cdlcf->track = NULL;
      *     cdlcf->file = NULL;
      *     cdlcf->line = 0;
@@ -138,7 +143,8 @@ ngx_http_codat_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_sec_value(conf->wait, prev->wait, 60);
     ngx_conf_merge_uint_value(conf->log_level, prev->log_level, NGX_LOG_ERR);
 
-    if (ngx_http_codat_conf_merge_status(cf, prev, conf) != NGX_CONF_OK
+    if (ngx_http_codat_conf_merge_consumers(cf, prev, conf) != NGX_CONF_OK
+        || ngx_http_codat_conf_merge_status(cf, prev, conf) != NGX_CONF_OK
         || ngx_http_codat_conf_merge_track(cf, prev, conf) != NGX_CONF_OK)
     {
         return NGX_CONF_ERROR;

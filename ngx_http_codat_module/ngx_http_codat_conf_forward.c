@@ -21,8 +21,6 @@ static char *ngx_http_codat_forward_option(ngx_conf_t *cf,
     ngx_http_codat_forward_t *forward, ngx_str_t *arg);
 static ngx_int_t ngx_http_codat_compile(ngx_conf_t *cf, ngx_str_t *text,
     ngx_http_complex_value_t **value);
-static ngx_uint_t ngx_http_codat_named_exists(ngx_conf_t *cf,
-    ngx_str_t *name);
 
 
 char *
@@ -291,7 +289,7 @@ ngx_http_codat_conf_check_forward(ngx_conf_t *cf,
     }
 
     if (forward->named.len
-        && !ngx_http_codat_named_exists(cf, &forward->named))
+        && !ngx_http_codat_conf_named(cf, &forward->named))
     {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"codat_forward\" names a location \"%V\" that this "
@@ -306,8 +304,8 @@ ngx_http_codat_conf_check_forward(ngx_conf_t *cf,
 
 /* the array of named locations is made only when all is merged */
 
-static ngx_uint_t
-ngx_http_codat_named_exists(ngx_conf_t *cf, ngx_str_t *name)
+ngx_uint_t
+ngx_http_codat_conf_named(ngx_conf_t *cf, ngx_str_t *name)
 {
     ngx_queue_t                *locations, *q;
     ngx_http_core_srv_conf_t   *cscf;

@@ -23,5 +23,8 @@ char *ngx_http_codat_forward(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 ngx_int_t ngx_http_codat_conf_check_forward(ngx_conf_t *cf,
     ngx_http_codat_loc_conf_t *cdlcf, ngx_http_codat_forward_t *forward);
 
+/* Returns 1 if the server has the named location, once all is parsed. */
+ngx_uint_t ngx_http_codat_conf_named(ngx_conf_t *cf, ngx_str_t *name);
+
 
 #endif /* _NGX_HTTP_CODAT_CONF_FORWARD_H_INCLUDED_ */

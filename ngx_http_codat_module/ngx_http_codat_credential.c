@@ -25,8 +25,6 @@ static ngx_int_t ngx_http_codat_authorization_one(ngx_http_request_t *r,
     ngx_uint_t *sent);
 static ngx_int_t ngx_http_codat_presented(ngx_http_request_t *r,
     ngx_http_codat_credential_t *credential, ngx_str_t *value);
-static ngx_int_t ngx_http_codat_scheme(ngx_http_request_t *r,
-    ngx_str_t *scheme, ngx_str_t *value);
 static ngx_http_codat_problem_e ngx_http_codat_signature_headers(
     ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
     ngx_http_codat_loc_conf_t *cdlcf, ngx_str_t *detail);
@@ -471,10 +469,10 @@ ngx_http_codat_presented(ngx_http_request_t *r,
     switch (credential->kind) {
 
     case NGX_HTTP_CODAT_BEARER:
-        return ngx_http_codat_scheme(r, &bearer, value);
+        return ngx_http_codat_credential_scheme(r, &bearer, value);
 
     case NGX_HTTP_CODAT_BASIC:
-        rc = ngx_http_codat_scheme(r, &basic, value);
+        rc = ngx_http_codat_credential_scheme(r, &basic, value);
 
         if (rc != NGX_OK) {
             return rc;
@@ -511,8 +509,8 @@ ngx_http_codat_presented(ngx_http_request_t *r,
 }
 
 
-static ngx_int_t
-ngx_http_codat_scheme(ngx_http_request_t *r, ngx_str_t *scheme,
+ngx_int_t
+ngx_http_codat_credential_scheme(ngx_http_request_t *r, ngx_str_t *scheme,
     ngx_str_t *value)
 {
     if (r->headers_in.authorization == NULL) {

@@ -40,5 +40,13 @@ ngx_http_codat_problem_e ngx_http_codat_credential_body(
 ngx_uint_t ngx_http_codat_client_allowed(ngx_http_request_t *r,
     ngx_str_t *id);
 
+/*
+ * Gives what Authorization has behind a scheme, which ends with a space.
+ * Returns NGX_OK, NGX_DECLINED without the header, or NGX_ABORT if it is of
+ * another scheme.
+ */
+ngx_int_t ngx_http_codat_credential_scheme(ngx_http_request_t *r,
+    ngx_str_t *scheme, ngx_str_t *value);
+
 
 #endif /* _NGX_HTTP_CODAT_CREDENTIAL_H_INCLUDED_ */

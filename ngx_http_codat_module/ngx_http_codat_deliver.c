@@ -70,9 +70,6 @@ static void ngx_http_codat_deliver_attempt(ngx_http_codat_deliver_t *deliver,
 static ngx_http_codat_job_t *ngx_http_codat_deliver_job(
     ngx_http_codat_deliver_t *deliver, ngx_http_codat_queue_t *route,
     ngx_codat_work_event_t *event, ngx_codat_work_delivery_t *delivery);
-static ngx_int_t ngx_http_codat_deliver_event(ngx_http_request_t *r,
-    ngx_http_codat_ctx_t *ctx, ngx_codat_work_event_t *event,
-    ngx_codat_work_delivery_t *delivery);
 static void ngx_http_codat_deliver_ended(ngx_http_request_t *sr,
     ngx_http_codat_child_t *child);
 static void ngx_http_codat_deliver_handler(ngx_event_t *ev);
@@ -80,9 +77,6 @@ static void ngx_http_codat_deliver_result(ngx_http_codat_deliver_t *deliver,
     ngx_http_codat_loc_conf_t *cdlcf, ngx_codat_work_delivery_t *delivery,
     ngx_uint_t status, ngx_str_t *retry_after, const char *error);
 static void ngx_http_codat_deliver_recorded(ngx_codat_work_t *w);
-static ngx_int_t ngx_http_codat_deliver_later(
-    ngx_http_codat_loc_conf_t *cdlcf, ngx_uint_t attempt,
-    ngx_str_t *retry_after, int64_t *msec);
 
 
 static const ngx_msec_t  ngx_http_codat_retries[] = {
@@ -272,6 +266,17 @@ ngx_http_codat_deliver_owner(ngx_codat_zone_t *zone)
     }
 
     return deliver->owner;
+}
+
+
+uint64_t
+ngx_http_codat_deliver_worker(ngx_codat_zone_t *zone)
+{
+    ngx_http_codat_deliver_t  *deliver;
+
+    deliver = ngx_http_codat_deliver_of(zone);
+
+    return deliver ? deliver->owner : 0;
 }
 
 
@@ -601,9 +606,9 @@ ngx_http_codat_deliver_job(ngx_http_codat_deliver_t *deliver,
 }
 
 
-/* the event, as if it had just been received: it was valid when it was */
+/* it was valid when it was received */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_codat_deliver_event(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx, ngx_codat_work_event_t *event,
     ngx_codat_work_delivery_t *delivery)
@@ -806,9 +811,7 @@ ngx_http_codat_deliver_recorded(ngx_codat_work_t *w)
 }
 
 
-/* NGX_DECLINED: it has been tried often enough */
-
-static ngx_int_t
+ngx_int_t
 ngx_http_codat_deliver_later(ngx_http_codat_loc_conf_t *cdlcf,
     ngx_uint_t attempt, ngx_str_t *retry_after, int64_t *msec)
 {

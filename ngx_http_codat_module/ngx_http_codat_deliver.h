@@ -45,6 +45,26 @@ uint64_t ngx_http_codat_deliver_origin(ngx_codat_zone_t *zone);
 /* 0 if the worker has as much under way as it may. */
 uint64_t ngx_http_codat_deliver_owner(ngx_codat_zone_t *zone);
 
+/* The same, however much it has under way; 0 in other processes. */
+uint64_t ngx_http_codat_deliver_worker(ngx_codat_zone_t *zone);
+
+/*
+ * Fills the context of a request without a client with a stored event, as if
+ * that had just been received; of the delivery, with its nonce and attempt.
+ * Returns NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_codat_deliver_event(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx, ngx_codat_work_event_t *event,
+    ngx_codat_work_delivery_t *delivery);
+
+/*
+ * In how many milliseconds an attempt that failed is repeated, as codat_retry
+ * says; "retry_after" is the header, or NULL.  Returns NGX_OK, or
+ * NGX_DECLINED if it has been tried often enough.
+ */
+ngx_int_t ngx_http_codat_deliver_later(ngx_http_codat_loc_conf_t *cdlcf,
+    ngx_uint_t attempt, ngx_str_t *retry_after, int64_t *msec);
+
 /* Starts the deliveries of an event that were claimed with its receipt. */
 void ngx_http_codat_deliver_received(ngx_codat_zone_t *zone,
     ngx_codat_work_receive_t *work);

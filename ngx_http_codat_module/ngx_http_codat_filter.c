@@ -6,6 +6,7 @@
 
 #include "ngx_http_codat.h"
 #include "ngx_http_codat_child.h"
+#include "ngx_http_codat_consumer_error.h"
 #include "ngx_http_codat_filter.h"
 #include "ngx_http_codat_problem.h"
 #include "ngx_http_codat_status.h"
@@ -70,7 +71,8 @@ ngx_http_codat_header_filter(ngx_http_request_t *r)
     cdlcf = ngx_http_get_module_loc_conf(r, ngx_http_codat_module);
 
     rc = cdlcf->status.zone ? ngx_http_codat_status_replace(r, ctx)
-                            : ngx_http_codat_problem_replace(r, ctx);
+         : cdlcf->api.consumers ? ngx_http_codat_consumer_replace(r, ctx)
+         : ngx_http_codat_problem_replace(r, ctx);
 
     if (rc != NGX_OK) {
         return NGX_ERROR;
@@ -129,6 +131,11 @@ ngx_http_codat_is_core_page(ngx_http_request_t *r)
     if (cdlcf->status.zone) {
         return ctx == NULL
                && r->headers_out.status == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+    }
+
+    if (cdlcf->api.consumers) {
+        return r->headers_out.status == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE
+               && (ctx == NULL || !ctx->answered);
     }
 
     if (cdlcf->zone == NULL) {

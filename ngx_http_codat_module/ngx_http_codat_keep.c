@@ -597,6 +597,10 @@ ngx_http_codat_keep_asked(ngx_codat_work_t *w)
 
         store->size = work->size;
         store->oldest = work->oldest;
+        store->consumers = work->consumers;
+        store->disabled = work->disabled;
+        store->failing = work->failing;
+        store->outgoing = work->outgoing;
     }
 
     ngx_codat_work_free(w);

@@ -6,6 +6,7 @@
 
 #include "ngx_http_codat.h"
 #include "ngx_http_codat_count.h"
+#include "ngx_http_codat_dispatch.h"
 #include "ngx_http_codat_keep.h"
 #include "ngx_http_codat_metrics.h"
 #include "ngx_http_codat_page.h"
@@ -80,6 +81,8 @@ static void ngx_http_codat_metrics_states(ngx_http_codat_page_t *page,
 static void ngx_http_codat_metrics_zone(ngx_http_codat_page_t *page,
     ngx_http_codat_metrics_t *m);
 static void ngx_http_codat_metrics_store(ngx_http_codat_page_t *page,
+    ngx_http_codat_metrics_t *m);
+static void ngx_http_codat_metrics_consumers(ngx_http_codat_page_t *page,
     ngx_http_codat_metrics_t *m);
 static void ngx_http_codat_metrics_begin(ngx_http_codat_page_t *page,
     ngx_codat_stat_e metric);
@@ -679,6 +682,10 @@ ngx_http_codat_metrics_zone(ngx_http_codat_page_t *page,
         ngx_http_codat_metrics_store(page, m);
     }
 
+    if (m->stored && m->stored->consumers) {
+        ngx_http_codat_metrics_consumers(page, m);
+    }
+
     ngx_http_codat_metrics_single(page, NGX_CODAT_STAT_LOST, m->lost);
 
     ngx_http_codat_metrics_begin(page, NGX_CODAT_STAT_INFO);
@@ -721,6 +728,52 @@ ngx_http_codat_metrics_store(ngx_http_codat_page_t *page,
                                   (uint64_t) store->health.failures);
     ngx_http_codat_metrics_single(page, NGX_CODAT_STAT_STORE_LOADED,
                                   store->loaded ? 1 : 0);
+}
+
+
+static void
+ngx_http_codat_metrics_consumers(ngx_http_codat_page_t *page,
+    ngx_http_codat_metrics_t *m)
+{
+    uint64_t                 values[3];
+    ngx_uint_t               i;
+    ngx_codat_zone_store_t  *store;
+
+    static const ngx_str_t   states[] = {
+        ngx_string("active"), ngx_string("failing"), ngx_string("disabled")
+    };
+
+    store = &m->store;
+
+    ngx_http_codat_metrics_begin(page, NGX_CODAT_STAT_CONSUMER_ATTEMPTS);
+
+    for (i = 0; i < NGX_HTTP_CODAT_DISPATCHED_N; i++) {
+        ngx_http_codat_page_begin(page);
+        ngx_http_codat_page_label(page, "outcome",
+                                  &ngx_http_codat_dispatched_names[i]);
+        ngx_http_codat_page_value(page, ngx_http_codat_metrics_get(m,
+                       ngx_codat_stat_id(NGX_CODAT_STAT_CONSUMER_ATTEMPTS, 0,
+                                         0, i, 0)));
+    }
+
+    ngx_http_codat_metrics_single(page, NGX_CODAT_STAT_CONSUMER_FANOUT,
+        ngx_http_codat_metrics_get(m,
+             ngx_codat_stat_id(NGX_CODAT_STAT_CONSUMER_FANOUT, 0, 0, 0, 0)));
+
+    values[0] = store->consumers - store->disabled - store->failing;
+    values[1] = store->failing;
+    values[2] = store->disabled;
+
+    ngx_http_codat_metrics_begin(page, NGX_CODAT_STAT_CONSUMERS);
+
+    for (i = 0; i < 3; i++) {
+        ngx_http_codat_page_begin(page);
+        ngx_http_codat_page_label(page, "state", &states[i]);
+        ngx_http_codat_page_value(page, values[i]);
+    }
+
+    ngx_http_codat_metrics_single(page, NGX_CODAT_STAT_CONSUMER_PENDING,
+                                  store->outgoing);
 }
 
 

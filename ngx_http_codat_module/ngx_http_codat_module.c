@@ -10,13 +10,16 @@
 #include "ngx_http_codat.h"
 #include "ngx_http_codat_child.h"
 #include "ngx_http_codat_conf.h"
+#include "ngx_http_codat_conf_consumers.h"
 #include "ngx_http_codat_conf_forward.h"
 #include "ngx_http_codat_conf_status.h"
 #include "ngx_http_codat_conf_track.h"
 #include "ngx_http_codat_conf_store.h"
 #include "ngx_http_codat_deliver.h"
+#include "ngx_http_codat_dispatch.h"
 #include "ngx_http_codat_filter.h"
 #include "ngx_http_codat_format.h"
+#include "ngx_http_codat_guard.h"
 #include "ngx_http_codat_lookup.h"
 #include "ngx_http_codat_reconcile.h"
 #include "ngx_http_codat_secret.h"
@@ -30,6 +33,7 @@ static ngx_int_t ngx_http_codat_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_codat_postconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_codat_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_codat_init_process(ngx_cycle_t *cycle);
+static void ngx_http_codat_exit_process(ngx_cycle_t *cycle);
 
 
 static ngx_conf_enum_t  ngx_http_codat_satisfy[] = {
@@ -141,6 +145,13 @@ static ngx_command_t  ngx_http_codat_commands[] = {
       0,
       NULL },
 
+    { ngx_string("codat_consumers"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_codat_consumers,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("codat_track"),
       NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
       ngx_http_codat_track,
@@ -174,6 +185,7 @@ static struct {
     { NGX_HTTP_PREACCESS_PHASE, ngx_http_codat_child_preaccess_handler },
     { NGX_HTTP_PRECONTENT_PHASE, ngx_http_codat_child_precontent_handler },
     { NGX_HTTP_PRECONTENT_PHASE, ngx_http_codat_track_handler },
+    { NGX_HTTP_PRECONTENT_PHASE, ngx_http_codat_guard_handler },
     { 0, NULL }
 };
 
@@ -203,7 +215,7 @@ ngx_module_t  ngx_http_codat_module = {
     ngx_http_codat_init_process,           /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
-    ngx_http_codat_deliver_exit,           /* exit process */
+    ngx_http_codat_exit_process,           /* exit process */
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
@@ -236,6 +248,8 @@ ngx_http_codat_postconfiguration(ngx_conf_t *cf)
     if (!cdmcf->used) {
         return NGX_OK;
     }
+
+    ngx_http_codat_conf_consumers_warn(cf);
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
 
@@ -272,5 +286,17 @@ ngx_http_codat_init_process(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
-    return ngx_http_codat_deliver_init(cycle);
+    if (ngx_http_codat_deliver_init(cycle) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_codat_dispatch_init(cycle);
+}
+
+
+static void
+ngx_http_codat_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_http_codat_dispatch_exit(cycle);
+    ngx_http_codat_deliver_exit(cycle);
 }

@@ -5,11 +5,13 @@
 
 
 #include "ngx_http_codat.h"
+#include "ngx_codat_audience.h"
 #include "ngx_codat_fault.h"
 #include "ngx_codat_merge.h"
 #include "ngx_codat_store.h"
 #include "ngx_http_codat_child.h"
 #include "ngx_http_codat_deliver.h"
+#include "ngx_http_codat_dispatch.h"
 #include "ngx_http_codat_forward.h"
 #include "ngx_http_codat_header.h"
 #include "ngx_http_codat_persist.h"
@@ -57,6 +59,7 @@ static ngx_int_t ngx_http_codat_persist_order(
     ngx_str_t *key);
 static void ngx_http_codat_persist_handler(ngx_codat_work_t *w);
 static void ngx_http_codat_persist_late(ngx_event_t *ev);
+static void ngx_http_codat_persist_closed(ngx_codat_work_t *w);
 static void ngx_http_codat_persist_recent(ngx_codat_zone_t *zone,
     ngx_codat_work_receive_t *work);
 static void ngx_http_codat_persist_submit(ngx_event_t *ev);
@@ -298,6 +301,18 @@ ngx_http_codat_persist_event(ngx_http_request_t *r,
 
     (void) SHA256(event->body.data, event->body.len, event->digest);
 
+    if (ctx->zone->consumers) {
+        work->fanout = 1;
+
+        if (ctx->event.tags.len
+            && ngx_codat_audience_tags(work->work.pool, &ctx->event.tags,
+                                       &event->tags)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
     return ngx_http_codat_persist_headers(r, work);
 }
 
@@ -435,6 +450,10 @@ ngx_http_codat_persist_handler(ngx_codat_work_t *w)
         ngx_http_codat_persist_rows(zone, &work->rows);
         ngx_http_codat_persist_recent(zone, work);
         ngx_http_codat_deliver_received(zone, work);
+
+        if (work->fanout && (work->accept || work->deliveries.nelts)) {
+            ngx_http_codat_dispatch_news(zone);
+        }
     }
 
     if (ctx) {
@@ -659,14 +678,33 @@ ngx_http_codat_persist_done(ngx_http_codat_ctx_t *ctx, ngx_uint_t accepted)
         return;
     }
 
-    work->work.done = ngx_codat_work_free;
+    work->work.done = ngx_http_codat_persist_closed;
+    work->work.data = ctx->zone;
     work->event = ctx->stored;
     work->succeeded = ctx->delivery.succeeded;
-    work->accepted = accepted;
+    work->accepted = accepted & 1;
+    work->fanout = ctx->zone->consumers & 1;
 
     if (ngx_codat_store_submit(ctx->zone->store, &work->work) != NGX_OK) {
         ngx_codat_work_free(&work->work);
     }
+}
+
+
+static void
+ngx_http_codat_persist_closed(ngx_codat_work_t *w)
+{
+    ngx_codat_zone_t       *zone;
+    ngx_codat_work_done_t  *work;
+
+    work = (ngx_codat_work_done_t *) w;
+    zone = w->data;
+
+    if (w->rc == NGX_OK && work->accepted && work->fanout) {
+        ngx_http_codat_dispatch_news(zone);
+    }
+
+    ngx_codat_work_free(w);
 }
 
 

@@ -24,8 +24,6 @@ static ngx_int_t ngx_http_codat_query_arg(ngx_http_request_t *r,
 static ngx_int_t ngx_http_codat_query_number(ngx_http_request_t *r,
     ngx_http_codat_query_t *query, ngx_uint_t mask, ngx_str_t *value,
     ngx_int_t *answer);
-static ngx_int_t ngx_http_codat_query_decode(ngx_pool_t *pool,
-    ngx_str_t *text);
 
 
 static ngx_http_codat_arg_t  ngx_http_codat_args[] = {
@@ -233,12 +231,7 @@ ngx_http_codat_query_number(ngx_http_request_t *r,
 }
 
 
-/*
- * NGX_DECLINED: a "%" is not one.  A "+" is a space, as in forms, and as the
- * libraries that make such arguments write it.
- */
-
-static ngx_int_t
+ngx_int_t
 ngx_http_codat_query_decode(ngx_pool_t *pool, ngx_str_t *text)
 {
     u_char     *p, *src, *last;

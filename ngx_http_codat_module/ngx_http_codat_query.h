@@ -60,6 +60,14 @@ ngx_int_t ngx_http_codat_query(ngx_http_request_t *r, ngx_uint_t allowed,
     ngx_http_codat_query_t *query, ngx_int_t *answer);
 
 
+/*
+ * Decodes an argument.  A "+" is a space, as in forms, and as the libraries
+ * that make such arguments write it.  Returns NGX_OK, NGX_DECLINED (a "%" is
+ * not one) or NGX_ERROR (memory).
+ */
+ngx_int_t ngx_http_codat_query_decode(ngx_pool_t *pool, ngx_str_t *text);
+
+
 #define NGX_HTTP_CODAT_SHOWN_LEN  32
 
 /* Makes a name from outside fit for a message: printable, not too long. */

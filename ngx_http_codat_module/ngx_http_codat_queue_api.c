@@ -90,6 +90,10 @@ ngx_http_codat_queue_action(ngx_str_t *text)
         { ngx_string("cancel"), NGX_HTTP_CODAT_QUEUE_CANCEL }
     };
 
+    if (text->len == 0) {
+        return NGX_HTTP_CODAT_QUEUE_SHOW;
+    }
+
     last = *text;
 
     for (p = text->data + text->len; p > text->data; p--) {

@@ -6,6 +6,7 @@
 
 #include "ngx_http_codat.h"
 #include "ngx_http_codat_lookup.h"
+#include "ngx_http_codat_outgoing.h"
 #include "ngx_http_codat_track.h"
 #include "ngx_http_codat_variables.h"
 #include "ngx_http_codat_webhook.h"
@@ -34,7 +35,9 @@ typedef enum {
     NGX_HTTP_CODAT_VARIABLE_PAYLOAD,
     NGX_HTTP_CODAT_VARIABLE_WEBHOOK_ID,
     NGX_HTTP_CODAT_VARIABLE_RESULT,
-    NGX_HTTP_CODAT_VARIABLE_ATTEMPT
+    NGX_HTTP_CODAT_VARIABLE_ATTEMPT,
+    NGX_HTTP_CODAT_VARIABLE_CONSUMER_ID,
+    NGX_HTTP_CODAT_VARIABLE_CONSUMER_URL
 } ngx_http_codat_variable_e;
 
 
@@ -67,6 +70,12 @@ static ngx_http_codat_variable_t  ngx_http_codat_variables[] = {
 
     { ngx_string("codat_attempt"), ngx_http_codat_variable_other,
       NGX_HTTP_CODAT_VARIABLE_ATTEMPT, 0 },
+
+    { ngx_string("codat_consumer_id"), ngx_http_codat_variable_other,
+      NGX_HTTP_CODAT_VARIABLE_CONSUMER_ID, 0 },
+
+    { ngx_string("codat_consumer_url"), ngx_http_codat_variable_other,
+      NGX_HTTP_CODAT_VARIABLE_CONSUMER_URL, 0 },
 
     { ngx_null_string, NULL, 0, 0 }
 };
@@ -402,6 +411,20 @@ ngx_http_codat_variable_other(ngx_http_request_t *r,
 
         text.data = p;
         text.len = (size_t) (ngx_sprintf(p, "%ui", ctx->delivery.attempt) - p);
+        break;
+
+    case NGX_HTTP_CODAT_VARIABLE_CONSUMER_ID:
+        if (ctx->outgoing) {
+            text = ctx->outgoing->id;
+        }
+
+        break;
+
+    case NGX_HTTP_CODAT_VARIABLE_CONSUMER_URL:
+        if (ctx->outgoing) {
+            text = ctx->outgoing->url;
+        }
+
         break;
     }
 

@@ -744,6 +744,63 @@ subtest 'problem codes' => sub {
 };
 
 
+subtest 'the consumer API' => sub {
+    my $api = $page{'consumers.md'};
+    my $json = $code{'ngx_http_codat_consumer_json.c'};
+    my ($table) = $code{'ngx_http_codat_consumers.c'}
+        =~ /consumer_paths\[\] =\n\{(.*?)ngx_null_string/s;
+    my %path;
+
+    while ($table =~ /\("([^"]*)"\), ([01]), ngx_string\("([^"]*)"\)/g) {
+        my $path = join('/', 'webhooks', $2 ? 'ID' : (), length $1 ? $1 : ());
+        $path{$path} = $3 =~ s/, HEAD//r;
+    }
+    cmp_ok(scalar keys %path, '>=', 6, 'paths were read');
+    is_deeply({ $api =~ m{^\| `/codat-hooks/(\S+)` \| (.*?) \|}mg }, \%path,
+              'paths and their methods');
+
+    my %member = map { $_ => 1 } $json =~ /\\"([a-z]\w+)\\":/g,
+        $json =~ /(?:_list_json|_time)\(p, "(\w+)"/g;
+    my %given = map { $_ => 1 }
+        $json =~ /\{ ngx_string\("(\w+)"\), NGX_CODAT_CONSUMER_/g;
+    cmp_ok(scalar keys %given, '>=', 7, 'members of requests were read');
+    is(join(' ', grep { !$member{$_} } sort keys %given), '',
+       'each is in answers too');
+
+    my ($section) = $api =~ /^## Consumers\n(.*?)(?=^#)/ms;
+    is(join(' ', sort map { /`(\w+)`/g } $section =~ /^\| (`.*?) \|/mg),
+       join(' ', sort keys %member), 'members of a consumer');
+    my ($make) = $api =~ /^### Make\n(.*?)(?=^#)/ms;
+    like($make, qr/`$_`/, "$_ can be given") for sort keys %given;
+
+    my %number = (NOT_FOUND => 404, NOT_ALLOWED => 405, BAD_REQUEST => 400,
+        UNAUTHORIZED => 401, FORBIDDEN => 403, CONFLICT => 409,
+        REQUEST_ENTITY_TOO_LARGE => 413, UNSUPPORTED_MEDIA_TYPE => 415,
+        SERVICE_UNAVAILABLE => 503);
+    my %used = map { $number{$_} // $_ => 1 } map {
+        /consumer_(?:error|refuse)\(r,\s*NGX_HTTP_(\w+)/g } values %code;
+    my ($errors) = $api =~ /^## Errors\n(.*)/ms;
+    is(join(' ', $errors =~ /^\| (\d+) \|/mg), join(' ', sort keys %used),
+       'statuses of errors');
+
+    my %limit = map { /define NGX_HTTP_CODAT_(?:CONSUMER|SAMPLES)_(\w+) +(\d+)/g }
+        values %code;
+    like($api, qr/$_->[1]/s, "limit: $_->[0]") for
+        [BODY => 'at most ' . $limit{BODY} / 1024 . ' KB'],
+        [TAGS => "at most $limit{TAGS}, of $limit{TAG} bytes"],
+        [RATE => "1 to $limit{RATE}"],
+        [TYPES => "At most $limit{TYPES}, of $limit{TYPE} bytes"],
+        [MAX => "1 to $limit{MAX}; by default $limit{LIMIT}"],
+        [SECRET => "one is made, of $limit{SECRET} bytes"];
+
+    my ($rules) = $json =~ /consumer_rules\[\] = \{(.*?)\};/s;
+    my @patterns = $rules =~ /ngx_string\("(.*?)"\)/g;
+    cmp_ok(scalar @patterns, '>=', 3, 'patterns for rules were read');
+    like($api, qr/^\| `.*` \| `\Q$_\E` \|$/m, "a rule becomes $_")
+        for @patterns;
+};
+
+
 subtest 'quoted messages are those of the code' => sub {
     my $literals = join("\n", values %code);
     $literals =~ s/"\s*\n\s*"//g;
