@@ -40,6 +40,8 @@ ngx_str_t ngx_codat_unit_guard(ngx_pool_t *pool, const void *data, size_t len);
 ngx_str_t ngx_codat_unit_str(ngx_pool_t *pool, const char *text);
 
 
+int ngx_codat_unit_address(void);
+int ngx_codat_unit_allow(void);
 int ngx_codat_unit_cloudevent(void);
 int ngx_codat_unit_event(void);
 int ngx_codat_unit_evict(void);
@@ -58,6 +60,7 @@ int ngx_codat_unit_sign(void);
 int ngx_codat_unit_stats(void);
 int ngx_codat_unit_store(void);
 int ngx_codat_unit_time(void);
+int ngx_codat_unit_url(void);
 int ngx_codat_unit_walk(void);
 int ngx_codat_unit_zone(void);
 

@@ -23,6 +23,7 @@ void ngx_codat_fuzz_pattern(const u_char *data, size_t len);
 void ngx_codat_fuzz_record(const u_char *data, size_t len);
 void ngx_codat_fuzz_sign(const u_char *data, size_t len);
 void ngx_codat_fuzz_time(const u_char *data, size_t len);
+void ngx_codat_fuzz_url(const u_char *data, size_t len);
 void ngx_codat_fuzz_zone(const u_char *data, size_t len);
 
 
@@ -106,6 +107,7 @@ ngx_codat_unit_replay(pattern)
 ngx_codat_unit_replay(record)
 ngx_codat_unit_replay(sign)
 ngx_codat_unit_replay(time)
+ngx_codat_unit_replay(url)
 ngx_codat_unit_replay(zone)
 
 
@@ -120,6 +122,7 @@ ngx_codat_unit_fuzz(void)
         cmocka_unit_test(test_record),
         cmocka_unit_test(test_sign),
         cmocka_unit_test(test_time),
+        cmocka_unit_test(test_url),
         cmocka_unit_test(test_zone)
     };
 
