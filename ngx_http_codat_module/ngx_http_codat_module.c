@@ -17,6 +17,7 @@
 #include "ngx_http_codat_deliver.h"
 #include "ngx_http_codat_filter.h"
 #include "ngx_http_codat_format.h"
+#include "ngx_http_codat_guard.h"
 #include "ngx_http_codat_lookup.h"
 #include "ngx_http_codat_reconcile.h"
 #include "ngx_http_codat_secret.h"
@@ -174,6 +175,7 @@ static struct {
     { NGX_HTTP_PREACCESS_PHASE, ngx_http_codat_child_preaccess_handler },
     { NGX_HTTP_PRECONTENT_PHASE, ngx_http_codat_child_precontent_handler },
     { NGX_HTTP_PRECONTENT_PHASE, ngx_http_codat_track_handler },
+    { NGX_HTTP_PRECONTENT_PHASE, ngx_http_codat_guard_handler },
     { 0, NULL }
 };
 
