@@ -73,6 +73,12 @@ ngx_codat_url_parse(ngx_str_t *text, ngx_codat_url_t *url)
         return err;
     }
 
+    /* nginx would take it for a part of the port */
+
+    if (url->literal && url->address.six && p < last && *p == '?') {
+        return "has no \"/\" behind an IPv6 address";
+    }
+
     if (url->port == 0) {
         url->port = url->tls ? 443 : 80;
 

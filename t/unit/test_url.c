@@ -260,7 +260,9 @@ test_bad(void **state)
         { "https://[::1:2:3:4:5:6:7:8]/", six },
         { "https://[1:2:3]/", six },
         { "https://[::12345]/", six },
-        { "https://x[::1]/", host }
+        { "https://x[::1]/", host },
+        { "https://[::1]?a", "has no \"/\" behind an IPv6 address" },
+        { "https://[::1]:443?a", "has no \"/\" behind an IPv6 address" }
     };
 
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
