@@ -215,6 +215,14 @@ ngx_codat_url_host(ngx_str_t *host, ngx_codat_url_t *url)
         return "has an empty host";
     }
 
+    /* "unix:443/x" is the path of a socket to nginx */
+
+    if (host->len == 4
+        && ngx_strncasecmp(host->data, (u_char *) "unix", 4) == 0)
+    {
+        return "has a host that names a socket";
+    }
+
     if (host->len > NGX_CODAT_URL_HOST_MAX) {
         return "has a host that is too long";
     }
