@@ -145,10 +145,8 @@ subtest 'a server that is away' => sub {
     my %text = (subject => 's', text => 't');
 
     $mail->stop_smtp;
-    my $response = post($mail, \%text);
-    like(said($response), qr/^503 127\.0\.0\.1:\d+ can't be reached: /,
+    like(said(post($mail, \%text)), qr/^503 127\.0\.0\.1:\d+ can't be reached: /,
          'is to be tried again');
-    is($response->header('retry-after'), 30, 'later');
 
     $mail->start_smtp;
     is(said(post($mail, \%text)), 204, 'it is back');

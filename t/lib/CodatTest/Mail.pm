@@ -132,7 +132,7 @@ sub _stop {
 
     kill('KILL', $pid);
     local ($?, $!);
-    close(delete $live{$pid});
+    close(delete $live{$pid}) if $live{$pid};
 }
 
 
