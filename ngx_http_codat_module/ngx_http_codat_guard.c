@@ -35,8 +35,6 @@ typedef struct {
 
 static ngx_int_t ngx_http_codat_guard_upstream(ngx_http_codat_guard_t *guard,
     ngx_codat_url_t *url, ngx_str_t *why);
-static ngx_int_t ngx_http_codat_guard_servers(ngx_http_codat_guard_t *guard,
-    ngx_codat_url_t *url, ngx_array_t *servers, ngx_str_t *why);
 static ngx_int_t ngx_http_codat_guard_refuse(ngx_str_t *why,
     const char *text);
 static ngx_http_codat_guarded_t *ngx_http_codat_guard_of(
@@ -169,9 +167,9 @@ ngx_http_codat_guard_url(ngx_http_codat_guard_t *guard, ngx_str_t *url,
 
 
 /*
- * nginx looks for an upstream of that name before it resolves one.  Those
- * that "upstream" blocks make are a way around each rule, so an entry has to
- * name them; those that some other proxy_pass has made have addresses.
+ * nginx looks for an upstream of that name before it resolves one: that of an
+ * "upstream" block, or one that some other proxy_pass has made, which has the
+ * addresses of when nginx was started.  An entry has to name those.
  */
 
 static ngx_int_t
@@ -199,49 +197,8 @@ ngx_http_codat_guard_upstream(ngx_http_codat_guard_t *guard,
             continue;
         }
 
-        if (uscfp[i]->flags & NGX_HTTP_UPSTREAM_CREATE) {
-            return ngx_http_codat_guard_refuse(why, "has the name of an "
-                                               "upstream for a host");
-        }
-
-        return ngx_http_codat_guard_servers(guard, url, uscfp[i]->servers,
-                                            why);
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_codat_guard_servers(ngx_http_codat_guard_t *guard,
-    ngx_codat_url_t *url, ngx_array_t *servers, ngx_str_t *why)
-{
-    ngx_uint_t                   i, k;
-    const char                  *what;
-    ngx_codat_address_t          address;
-    ngx_http_upstream_server_t  *server;
-
-    server = servers ? servers->elts : NULL;
-
-    for (i = 0; servers && i < servers->nelts; i++) {
-
-        for (k = 0; k < server[i].naddrs; k++) {
-
-            if (ngx_codat_address_of(server[i].addrs[k].sockaddr, &address)
-                != NGX_OK)
-            {
-                what = "an address in no network";
-
-            } else {
-                what = ngx_codat_allow_address(&guard->allow, url, &address);
-            }
-
-            if (what) {
-                return ngx_http_codat_guard_refuse(why, "has a host that this "
-                                                   "nginx knows at an address "
-                                                   "that is not public");
-            }
-        }
+        return ngx_http_codat_guard_refuse(why, "has a host that is an "
+                                           "upstream of this nginx");
     }
 
     return NGX_OK;
