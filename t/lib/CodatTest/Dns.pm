@@ -25,9 +25,9 @@ my %code = reverse(%type);
 # new(names => { 'a.example' => [answer, answer, ...], ... })
 #
 # The first question for the A of a name gets the first answer, and so on; the
-# last one stays.  An answer is { A => [addresses], AAAA => [addresses],
-# CNAME => name, ttl => 0, delay => seconds }, or undef: no such name.  A
-# question for AAAA gets what the next question for A will get.
+# last one stays; the same of AAAA.  An answer is { A => [addresses],
+# AAAA => [addresses], CNAME => name, ttl => 0, delay => seconds }, or undef:
+# no such name.
 
 sub new {
     my ($class, %opt) = @_;
@@ -127,8 +127,8 @@ sub _answer {
     $self->_record("$type $name");
 
     my $answers = $self->{names}{$name} // [undef];
-    my $answer = $answers->[0];
-    shift @$answers if $type eq 'A' && @$answers > 1;
+    my $n = $self->{asked}{"$type $name"}++;
+    my $answer = $answers->[$n < @$answers ? $n : -1];
 
     my @records;
 
