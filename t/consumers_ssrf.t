@@ -51,7 +51,13 @@ my %names = (
     'slow2.example' => [{ CNAME => 'later2.example', ttl => 0 }],
     'later2.example' => [{ A => [$good], ttl => 60, delay => 2.5 }],
 
-    'moving.example' => [a($good), a($evil)],
+    # asked for longer than an attempt may take
+
+    'hang.example' => [{ A => [$good], delay => 5 }],
+    'slow3.example' => [{ CNAME => 'later3.example', ttl => 0 },
+                        { CNAME => 'evil.example', ttl => 0, delay => 5 }],
+    'later3.example' => [{ A => [$good], ttl => 60, delay => 2.5 }],
+
     'backend.example' => [a($good)],
 );
 
@@ -319,6 +325,30 @@ subtest 'what comes before the proxy takes time' => sub {
     is($dns->questions('rebind2.example'), 1, 'one question');
     refused("http://rebind2.example$at", qr/has a host at 127\.0\.0\.66/,
             'limit_req, the next answer');
+
+    ok($nginx->stop, 'nginx stops');
+    no_bad_log($nginx);
+};
+
+
+subtest 'the time is up while a name is asked for' => sub {
+    $t = consumers(
+        allow => "*,http://*:$port,$good",
+        http => 'codat_retry 1h; codat_forward_timeout '
+                . int(slow(3500)) . 'ms;',
+        out => 'resolver ' . $dns->address . '; resolver_timeout 60s;
+                proxy_pass $codat_consumer_url;');
+    $nginx = $t->nginx;
+    $db = $nginx->prefix . '/codat.db';
+
+    my $answered = time + slow(9);
+    refused("http://hang.example$at", qr/not answered within/, 'once');
+    refused("http://slow3.example$at", qr/not answered within/, 'again');
+
+    # the answers come to nobody
+
+    sleep($answered - time) if $answered > time;
+    delivered("http://good.example$at", 'afterwards, somebody else');
 
     ok($nginx->stop, 'nginx stops');
     no_bad_log($nginx);
