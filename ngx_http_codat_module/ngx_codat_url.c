@@ -73,6 +73,12 @@ ngx_codat_url_parse(ngx_str_t *text, ngx_codat_url_t *url)
         return err;
     }
 
+    /* nginx would take it for a part of the port */
+
+    if (url->literal && url->address.six && p < last && *p == '?') {
+        return "has no \"/\" behind an IPv6 address";
+    }
+
     if (url->port == 0) {
         url->port = url->tls ? 443 : 80;
 
@@ -207,6 +213,14 @@ ngx_codat_url_host(ngx_str_t *host, ngx_codat_url_t *url)
 
     if (host->len == 0) {
         return "has an empty host";
+    }
+
+    /* "unix:443/x" is the path of a socket to nginx */
+
+    if (host->len == 4
+        && ngx_strncasecmp(host->data, (u_char *) "unix", 4) == 0)
+    {
+        return "has a host that names a socket";
     }
 
     if (host->len > NGX_CODAT_URL_HOST_MAX) {

@@ -6,6 +6,7 @@
 
 #include "ngx_http_codat.h"
 #include "ngx_http_codat_child.h"
+#include "ngx_http_codat_client.h"
 #include "ngx_http_codat_header.h"
 
 
@@ -258,6 +259,10 @@ ngx_http_codat_child_start(ngx_http_request_t *r,
     }
 
     child->request = sr;
+
+    if (r->connection->fd == (ngx_socket_t) -1) {
+        ngx_http_codat_client_carries(r, sr);
+    }
 
     sr->method = NGX_HTTP_POST;
     sr->method_name = method;

@@ -17,6 +17,8 @@ typedef struct {
     ngx_http_addr_conf_t       addr;
     struct sockaddr_in         sockaddr;
     ngx_buf_t                  buffer;
+    ngx_http_request_t        *carried;     /* the subrequest */
+    ngx_http_posted_request_t  posted;
 } ngx_http_codat_client_t;
 
 
@@ -28,6 +30,9 @@ static ngx_int_t ngx_http_codat_client_headers(ngx_http_request_t *r,
     ngx_http_codat_client_call_t *call);
 static ngx_int_t ngx_http_codat_client_header(ngx_http_request_t *r,
     ngx_str_t *line);
+static ngx_http_codat_client_t *ngx_http_codat_client_of(
+    ngx_http_request_t *r);
+static void ngx_http_codat_client_handler(ngx_event_t *ev);
 static void ngx_http_codat_client_close(ngx_connection_t *c);
 static u_char *ngx_http_codat_client_log(ngx_log_t *log, u_char *buf,
     size_t len);
@@ -119,7 +124,9 @@ ngx_http_codat_client_connect(ngx_http_conf_ctx_t *conf)
     c->data = &client->hc;
     c->buffer = &client->buffer;
     c->read->log = log;
+    c->read->handler = ngx_http_codat_client_handler;
     c->write->log = log;
+    c->write->handler = ngx_http_codat_client_handler;
     c->number = ngx_atomic_fetch_add(ngx_connection_counter, 1);
     c->log_error = NGX_ERROR_INFO;
     c->start_time = ngx_current_msec;
@@ -284,6 +291,51 @@ ngx_http_codat_client_header(ngx_http_request_t *r, ngx_str_t *line)
     }
 
     return NGX_OK;
+}
+
+
+void
+ngx_http_codat_client_carries(ngx_http_request_t *r, ngx_http_request_t *sr)
+{
+    ngx_http_codat_client_of(r)->carried = sr;
+}
+
+
+static ngx_http_codat_client_t *
+ngx_http_codat_client_of(ngx_http_request_t *r)
+{
+    return (ngx_http_codat_client_t *)
+               ((u_char *) r->http_connection
+                - offsetof(ngx_http_codat_client_t, hc));
+}
+
+
+static void
+ngx_http_codat_client_handler(ngx_event_t *ev)
+{
+    ngx_connection_t         *c;
+    ngx_http_request_t       *sr;
+    ngx_http_codat_client_t  *client;
+
+    c = ev->data;
+
+    if (!ev->delayed || !ev->timedout) {
+        return;
+    }
+
+    ev->delayed = 0;
+    ev->timedout = 0;
+
+    client = ngx_http_codat_client_of(c->data);
+    sr = client->carried;
+
+    if (sr == NULL || sr->done) {
+        return;
+    }
+
+    (void) ngx_http_post_request(sr, &client->posted);
+
+    ngx_http_run_posted_requests(c);
 }
 
 

@@ -33,6 +33,13 @@ ngx_http_request_t *ngx_http_codat_client_create(ngx_http_conf_ctx_t *conf,
     ngx_http_codat_client_call_t *call);
 
 /*
+ * Says which subrequest is to go on when a delay is over: that of limit_req
+ * is a timer of the connection, whose handler is to wake it.
+ */
+void ngx_http_codat_client_carries(ngx_http_request_t *r,
+    ngx_http_request_t *sr);
+
+/*
  * Frees it.  Not from within something that its subrequests call: from an
  * event of one's own.
  */

@@ -35,8 +35,8 @@ typedef struct {
 
 static ngx_int_t ngx_http_codat_guard_upstream(ngx_http_codat_guard_t *guard,
     ngx_codat_url_t *url, ngx_str_t *why);
-static ngx_int_t ngx_http_codat_guard_servers(ngx_http_codat_guard_t *guard,
-    ngx_codat_url_t *url, ngx_array_t *servers, ngx_str_t *why);
+static ngx_uint_t ngx_http_codat_guard_known(ngx_http_codat_guard_t *guard,
+    ngx_codat_url_t *url);
 static ngx_int_t ngx_http_codat_guard_refuse(ngx_str_t *why,
     const char *text);
 static ngx_http_codat_guarded_t *ngx_http_codat_guard_of(
@@ -169,82 +169,49 @@ ngx_http_codat_guard_url(ngx_http_codat_guard_t *guard, ngx_str_t *url,
 
 
 /*
- * nginx looks for an upstream of that name before it resolves one.  Those
- * that "upstream" blocks make are a way around each rule, so an entry has to
- * name them; those that some other proxy_pass has made have addresses.
+ * nginx looks for an upstream of that name before it resolves one: that of an
+ * "upstream" block, or one that some other proxy_pass has made, which has the
+ * addresses of when nginx was started.  An entry has to name those.
  */
 
 static ngx_int_t
 ngx_http_codat_guard_upstream(ngx_http_codat_guard_t *guard,
     ngx_codat_url_t *url, ngx_str_t *why)
 {
-    ngx_uint_t                       i;
-    ngx_http_upstream_srv_conf_t   **uscfp;
-
-    if (ngx_codat_allow_exactly(&guard->allow, url)) {
+    if (!ngx_http_codat_guard_known(guard, url)
+        || ngx_codat_allow_exactly(&guard->allow, url))
+    {
         return NGX_OK;
     }
+
+    return ngx_http_codat_guard_refuse(why, "has a host that is an upstream "
+                                       "of this nginx");
+}
+
+
+static ngx_uint_t
+ngx_http_codat_guard_known(ngx_http_codat_guard_t *guard,
+    ngx_codat_url_t *url)
+{
+    ngx_uint_t                       i;
+    ngx_http_upstream_srv_conf_t   **uscfp;
 
     uscfp = guard->upstreams->upstreams.elts;
 
     for (i = 0; i < guard->upstreams->upstreams.nelts; i++) {
 
-        if (uscfp[i]->host.len != url->host.len
-            || ((uscfp[i]->port != 0 || url->ported)
-                && uscfp[i]->port != url->port)
-            || ngx_strncasecmp(uscfp[i]->host.data, url->host.data,
+        if (uscfp[i]->host.len == url->host.len
+            && ((uscfp[i]->port == 0 && !url->ported)
+                || uscfp[i]->port == url->port)
+            && ngx_strncasecmp(uscfp[i]->host.data, url->host.data,
                                url->host.len)
-               != 0)
+               == 0)
         {
-            continue;
-        }
-
-        if (uscfp[i]->flags & NGX_HTTP_UPSTREAM_CREATE) {
-            return ngx_http_codat_guard_refuse(why, "has the name of an "
-                                               "upstream for a host");
-        }
-
-        return ngx_http_codat_guard_servers(guard, url, uscfp[i]->servers,
-                                            why);
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_codat_guard_servers(ngx_http_codat_guard_t *guard,
-    ngx_codat_url_t *url, ngx_array_t *servers, ngx_str_t *why)
-{
-    ngx_uint_t                   i, k;
-    const char                  *what;
-    ngx_codat_address_t          address;
-    ngx_http_upstream_server_t  *server;
-
-    server = servers ? servers->elts : NULL;
-
-    for (i = 0; servers && i < servers->nelts; i++) {
-
-        for (k = 0; k < server[i].naddrs; k++) {
-
-            if (ngx_codat_address_of(server[i].addrs[k].sockaddr, &address)
-                != NGX_OK)
-            {
-                what = "an address in no network";
-
-            } else {
-                what = ngx_codat_allow_address(&guard->allow, url, &address);
-            }
-
-            if (what) {
-                return ngx_http_codat_guard_refuse(why, "has a host that this "
-                                                   "nginx knows at an address "
-                                                   "that is not public");
-            }
+            return 1;
         }
     }
 
-    return NGX_OK;
+    return 0;
 }
 
 
@@ -410,17 +377,15 @@ static ngx_int_t
 ngx_http_codat_guard_resolve(ngx_http_request_t *r,
     ngx_http_codat_guarded_t *guarded)
 {
-    const char                *what;
     ngx_resolver_ctx_t        *ctx, temp;
     ngx_http_core_loc_conf_t  *clcf;
 
-    if (guarded->url.literal) {
+    /* the URL itself was checked before: neither is going to be resolved */
 
-        what = ngx_codat_allow_address(&guarded->guard->allow, &guarded->url,
-                                       &guarded->url.address);
-
-        return what ? ngx_http_codat_guard_refuse(&guarded->why, what)
-                    : NGX_OK;
+    if (guarded->url.literal
+        || ngx_http_codat_guard_known(guarded->guard, &guarded->url))
+    {
+        return NGX_OK;
     }
 
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
@@ -434,8 +399,9 @@ ngx_http_codat_guard_resolve(ngx_http_request_t *r,
     }
 
     if (ctx == NGX_NO_RESOLVER) {
-        return ngx_http_codat_guard_refuse(&guarded->why, "can't be resolved, "
-                                           "the location has no resolver");
+        return ngx_http_codat_guard_refuse(&guarded->why, "has a host that "
+                                           "can't be resolved: the location "
+                                           "has no resolver");
     }
 
     ctx->name = guarded->url.host;
@@ -504,7 +470,8 @@ ngx_http_codat_guard_answer(ngx_http_codat_guarded_t *guarded,
         guarded->why.data = guarded->buf;
         guarded->why.len = (size_t) (ngx_snprintf(guarded->buf,
                                          NGX_HTTP_CODAT_GUARD_WHY,
-                                         "can't be resolved (%i: %s)",
+                                         "has a host that can't be "
+                                         "resolved (%i: %s)",
                                          ctx->state,
                                          ngx_resolver_strerror(ctx->state))
                                      - guarded->buf);
@@ -552,7 +519,8 @@ ngx_http_codat_guard_address(ngx_http_codat_guarded_t *guarded,
     guarded->why.data = guarded->buf;
     guarded->why.len = (size_t) (ngx_snprintf(guarded->buf,
                                               NGX_HTTP_CODAT_GUARD_WHY,
-                                              "is at %V, %s", &text, what)
+                                              "has a host at %V, %s", &text,
+                                              what)
                                  - guarded->buf);
 
     return NGX_DECLINED;
@@ -689,6 +657,7 @@ ngx_http_codat_guard_log(ngx_http_request_t *r,
     ngx_http_codat_guarded_t *guarded)
 {
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                  "codat: nothing is sent to consumer at \"%V\", its host %V",
+                  "codat: nothing is sent to the consumer at \"%V\", whose "
+                  "URL %V",
                   &guarded->url.host, &guarded->why);
 }

@@ -247,6 +247,8 @@ ngx_http_codat_reconcile_question(ngx_http_request_t *r,
 
     track->request = sr;
 
+    ngx_http_codat_client_carries(r, sr);
+
     sr->write_event_handler = ngx_http_codat_reconcile_named;
 
     return question;

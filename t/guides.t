@@ -87,6 +87,8 @@ guide('guide-gate.md', 'gate', sub {
 
 guide('guide-lose-nothing.md', 'lose-nothing');
 
+guide('guide-no-code.md', 'no-code');
+
 guide('guide-pushes-in-a-row.md', 'pushes-in-a-row', sub {
     my $at = shift;
 
@@ -327,6 +329,7 @@ sub begin {
         open(STDERR, '>&', \*STDOUT);
         $ENV{CODAT_API} = $command =~ /pushes-in-a-row/
             ? 'http://' . $codat{http}->address : $at->{api};
+        $ENV{CURL_CA_BUNDLE} = $ca;
         $ENV{CODAT_STATUS} = "http://127.0.0.1:$local/codat";
         { no warnings; exec('sh', '-c', $command); }
         POSIX::_exit(127);

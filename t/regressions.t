@@ -219,6 +219,44 @@ EOC
 };
 
 
+# The connection of a request without a client had no handler for the timer of
+# limit_req: the worker ended with a segmentation fault.
+
+subtest 'limit_req delays a delivery from the queue' => sub {
+    my $app = CodatTest::Upstream->new(answer => { status => 200 });
+    my $nginx = CodatTest::Nginx->new(conf => {
+        http => <<"EOC",
+            codat_zone zone=codat:1m store=sqlite:{{prefix}}/codat.db;
+            codat_credential bearer sesame;
+            limit_req_zone \$server_name zone=brisk:32k rate=120r/m;
+EOC
+        server => <<"EOC",
+            location = /queued { codat_webhook zone=codat;
+                                 codat_forward * /app; }
+            location = /named  { codat_webhook zone=codat;
+                                 codat_forward * \@app; }
+            location = /app { internal; limit_req zone=brisk burst=10;
+                proxy_pass http://@{[$app->address]}; }
+            location \@app  { limit_req zone=brisk burst=10;
+                proxy_pass http://@{[$app->address]}; }
+EOC
+    })->start;
+
+    for my $path ('/queued', '/named') {
+        $app->reset;
+        is(result($nginx, $path, id => "$path-$_"), '202 queued',
+           "$path, event $_") for 1 .. 3;
+        is_deeply([sort map { $_->header('webhook-id') }
+                   $app->wait_requests(3)],
+                  ["$path-1", "$path-2", "$path-3"], 'each came once');
+    }
+
+    like($nginx->error_log, qr/delaying request/, 'limit_req says so');
+
+    ends_well($nginx);
+};
+
+
 # A page for browsers, fetched with GET and without the event, counted as the
 # application's success: Codat was told 200, and the event was lost.
 

@@ -53,6 +53,7 @@ test_good(void **state)
         { "https://xn--bcher-kva.example/", "xn--bcher-kva.example", "/", 443,
           1, 0, 0, 1 },
         { "https://localhost/", "localhost", "/", 443, 1, 0, 0, 0 },
+        { "https://unix.example/", "unix.example", "/", 443, 1, 0, 0, 1 },
         { "https://1.2.3.4/", "1.2.3.4", "/", 443, 1, 0, 1, 1 },
         { "https://1.2.3.4.example/", "1.2.3.4.example", "/", 443, 1, 0, 0,
           1 },
@@ -134,7 +135,10 @@ test_bad(void **state)
         { "file:///etc/passwd", scheme },
         { "gopher://example.com/", scheme },
         { "unix:/tmp/socket", scheme },
-        { "http://unix:/tmp/socket", port },
+        { "http://unix:/tmp/socket", "has a host that names a socket" },
+        { "https://unix:443/tmp/socket", "has a host that names a socket" },
+        { "https://UNIX:443/tmp/socket", "has a host that names a socket" },
+        { "https://unix/", "has a host that names a socket" },
         { "https", scheme },
         { "https:/", scheme },
         { " https://example.com/", byte },
@@ -260,7 +264,9 @@ test_bad(void **state)
         { "https://[::1:2:3:4:5:6:7:8]/", six },
         { "https://[1:2:3]/", six },
         { "https://[::12345]/", six },
-        { "https://x[::1]/", host }
+        { "https://x[::1]/", host },
+        { "https://[::1]?a", "has no \"/\" behind an IPv6 address" },
+        { "https://[::1]:443?a", "has no \"/\" behind an IPv6 address" }
     };
 
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -85,8 +85,10 @@ sub prepare {
         s/(_timeout\s+)(\d+)(m?s;)/$1 . slow($2) . $3/ge;
     }
 
-    my %address = ('hooks.slack.com' => '127.0.0.1:{{port3}}',
-                   'api.codat.io' => '127.0.0.1:{{port3}}',
+    my %address = ((map { $_ => '127.0.0.1:{{port3}}' } qw(
+                        hooks.slack.com api.codat.io api.postmarkapp.com
+                        api.airtable.com events.pagerduty.com
+                        prod-00.westeurope.logic.azure.com)),
                    %{$opt{address} // {}});
     my $any = join('|', map { quotemeta } sort keys %address);
     $text =~ s/\b($any)\b(?!:)/$address{$1}/g;

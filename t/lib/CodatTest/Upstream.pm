@@ -26,7 +26,7 @@ my %live;
 # new(handler => sub { my $request = shift; return { status => 200,
 #         headers => [[name, value], ...] or {...}, body => '', delay => 0 } },
 #     answer => { ... }    instead of a handler, and see answer()
-#     tls => 0, fastcgi => 0, port => any free one)
+#     tls => 0, fastcgi => 0, port => any free one, host => '127.0.0.1')
 #
 # The handler runs in the process of the connection: it sees the test's
 # variables as they were, and changes reach nobody.  $request->{n} counts all
@@ -48,7 +48,7 @@ sub new {
     $self->reset;
     $self->answer(%{$self->{answer} // {}});
 
-    $self->{listen} = IO::Socket::INET->new(LocalAddr => '127.0.0.1',
+    $self->{listen} = IO::Socket::INET->new(LocalAddr => $self->{host} // '127.0.0.1',
         LocalPort => $self->{port} // 0, Listen => 511, ReuseAddr => 1)
         or die "upstream: $@\n";
     $self->{port} = $self->{listen}->sockport;
@@ -60,7 +60,7 @@ sub new {
 
 
 sub port { $_[0]{port} }
-sub address { "127.0.0.1:$_[0]{port}" }
+sub address { ($_[0]{host} // '127.0.0.1') . ":$_[0]{port}" }
 sub cert { $_[0]{cert} }
 
 
@@ -137,7 +137,7 @@ sub start {
 
     return if $self->{pid};
 
-    $self->{listen} //= IO::Socket::INET->new(LocalAddr => '127.0.0.1',
+    $self->{listen} //= IO::Socket::INET->new(LocalAddr => $self->{host} // '127.0.0.1',
         LocalPort => $self->{port}, Listen => 511, ReuseAddr => 1)
         // die "upstream: $@\n";
 
