@@ -410,7 +410,9 @@ subtest 'every nginx block passes nginx -t' => sub {
 
             my $http = $level eq 'http' ? '' : $above;
             my $all = "$http$text";
-            $http .= "codat_zone zone=codat:1m;\n"
+            my $store = $all =~ /^\s*codat_consumers /m
+                ? ' store=sqlite:/var/lib/codat/codat.db' : '';
+            $http .= "codat_zone zone=codat:1m$store;\n"
                 if $all !~ /^codat_zone /m;
             $http .= "upstream app { server 127.0.0.1:8081; }\n";
             $above .= $text if $level eq 'http' && $text !~ /^server /m;
