@@ -299,7 +299,9 @@ ngx_http_codat_persist_event(ngx_http_request_t *r,
 
     ngx_memcpy(event->dedupe, ctx->identity, NGX_CODAT_KEY_LEN);
 
-    (void) SHA256(event->body.data, event->body.len, event->digest);
+    if (SHA256(event->body.data, event->body.len, event->digest) == NULL) {
+        return NGX_ERROR;
+    }
 
     if (ctx->zone->consumers) {
         work->fanout = 1;

@@ -225,7 +225,7 @@ static ngx_int_t
 ngx_http_codat_remember_identity(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx)
 {
-    u_char                     *p;
+    u_char                     *p, *done;
     size_t                      len;
     ngx_str_t                  *id;
     u_char                      digest[SHA256_DIGEST_LENGTH];
@@ -248,9 +248,15 @@ ngx_http_codat_remember_identity(ngx_http_request_t *r,
 
     (void) ngx_sprintf(p, "%V%Z%V%Z%V", &cdlcf->endpoint, &ctx->tenant, id);
 
-    (void) SHA256(p, len, digest);
+    done = SHA256(p, len, digest);
 
     ngx_explicit_memzero(p, len);
+
+    /* what is there without memory may be the digest of another message */
+
+    if (done == NULL) {
+        return NGX_ERROR;
+    }
 
     ngx_memcpy(ctx->identity, digest, NGX_CODAT_KEY_LEN);
 

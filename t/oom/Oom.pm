@@ -34,7 +34,7 @@ my $json = JSON::PP->new->utf8->canonical;
 my $most = 5;               # problems of a sweep that are shown
 
 
-# new(http => '', server => '', listen => ...)
+# new(http => '', server => '', listen => ..., zone => 'zone=codat:1m')
 
 sub new {
     my ($class, %opt) = @_;
@@ -46,7 +46,7 @@ sub new {
         listen => $opt{listen} // '127.0.0.1:{{port}}',
         conf => {
             http => "
-                codat_zone zone=codat:1m;
+                codat_zone @{[$opt{zone} // 'zone=codat:1m']};
                 codat_credential signature $secret;
                 log_format codat '\$status \$codat_event_type '
                     '\$codat_result \$codat_push_key \$codat_tag_region';
@@ -173,6 +173,7 @@ sub get {
 # "answered"
 #   once       not with all allocations behind it
 #   fresh      each run in a new worker, which has made nothing yet
+#   grows      memory is kept, up to a limit: what is in use says nothing
 
 sub sweep {
     my ($self, $title, $run, %opt) = @_;
@@ -188,7 +189,7 @@ sub sweep {
         for ($n = 1; ; $n++) {
             $self->_renew if $opt{fresh};
             my $state = $self->_once($n, $lasting, $run, \@problems,
-                                     $opt{fresh});
+                                     $opt{fresh} || $opt{grows});
             last if !$state->{hit} || @problems > $most;
         }
 
@@ -464,6 +465,7 @@ sub end {
                except => qr/ malloc\(\d+\)\ failed
                              | posix_memalign\(\d+,\ \d+\)\ failed
                              | \ codat:\ [\w() -]+\ failed\ (?:error:|,)
+                             | \ codat:\ store\ .*\ failed:\ out\ of\ memory
                              /x);
     kill('TERM', $self->{app}{pid});
     local $?;
