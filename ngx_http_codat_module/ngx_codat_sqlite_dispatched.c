@@ -274,12 +274,12 @@ ngx_codat_sqlite_announce(ngx_codat_sqlite_t *db,
     event->received = dispatched->now;
     event->generated = dispatched->now;
 
-    if (ngx_codat_sqlite_announced(dispatched, consumer, event) != NGX_OK) {
+    if (ngx_codat_sqlite_announced(dispatched, consumer, event) != NGX_OK
+        || SHA256(event->body.data, event->body.len, event->digest) == NULL)
+    {
         ngx_codat_sqlite_error(db, "out of memory");
         return NGX_ERROR;
     }
-
-    (void) SHA256(event->body.data, event->body.len, event->digest);
 
     return ngx_codat_sqlite_add(db, &receive);
 }
