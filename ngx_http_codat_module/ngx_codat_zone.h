@@ -147,6 +147,14 @@ typedef struct {
 #define NGX_CODAT_ZONE_WORKERS   64
 
 
+/* a worker as the store knows it; who takes its place looks after it */
+
+typedef struct {
+    uint64_t                    owner;  /* 0: nobody, or it has ended well */
+    ngx_pid_t                   pid;
+} ngx_codat_zone_owner_t;
+
+
 /*
  * What the workers know together of a store: who keeps the zone up to date
  * with it, how far that is, and what the store said of itself last.
@@ -167,6 +175,7 @@ typedef struct {
     uint64_t                    failing;
     uint64_t                    outgoing;   /* deliveries to them, not over */
     uint32_t                    waiting[NGX_CODAT_ZONE_WORKERS];
+    ngx_codat_zone_owner_t      owners[NGX_CODAT_ZONE_WORKERS];
     ngx_codat_store_health_t    health;
 } ngx_codat_zone_store_t;
 

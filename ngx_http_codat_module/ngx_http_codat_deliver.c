@@ -184,7 +184,6 @@ void
 ngx_http_codat_deliver_exit(ngx_cycle_t *cycle)
 {
     ngx_uint_t                  i;
-    ngx_codat_work_release_t   *work;
     ngx_http_codat_deliver_t  **delivers;
 
     if (ngx_http_codat_delivers == NULL) {
@@ -198,17 +197,8 @@ ngx_http_codat_deliver_exit(ngx_cycle_t *cycle)
         /* what this worker can't finish others are to do at once */
 
         if (!ngx_queue_empty(&delivers[i]->jobs)) {
-
-            work = ngx_codat_work_create(NGX_CODAT_WORK_RELEASE,
-                                         sizeof(ngx_codat_work_release_t),
-                                         cycle->log);
-            if (work) {
-                work->owner = delivers[i]->owner;
-                work->work.done = ngx_codat_work_free;
-
-                (void) ngx_codat_store_submit(delivers[i]->zone->store,
-                                              &work->work);
-            }
+            ngx_http_codat_keep_release(delivers[i]->zone,
+                                        delivers[i]->owner);
         }
 
         ngx_http_codat_keep_leave(delivers[i]->keep);

@@ -44,6 +44,7 @@ struct ngx_http_codat_keep_s {
 };
 
 
+static void ngx_http_codat_keep_succeed(ngx_http_codat_keep_t *keep);
 static ngx_uint_t ngx_http_codat_keep_due(time_t last, time_t interval);
 static ngx_uint_t ngx_http_codat_keep_lease(ngx_http_codat_keep_t *keep);
 static void ngx_http_codat_keep_load(ngx_http_codat_keep_t *keep);
@@ -88,7 +89,58 @@ ngx_http_codat_keep_create(ngx_pool_t *pool, ngx_codat_zone_t *zone,
     keep->owner = owner;
     keep->since = ngx_current_msec;
 
+    ngx_http_codat_keep_succeed(keep);
+
     return keep;
+}
+
+
+/*
+ * If the worker that had this place has died, what it had claimed is given
+ * back now, and not when its leases end: until then they would count for
+ * "max=".  One that is shutting down goes on with it.
+ */
+
+static void
+ngx_http_codat_keep_succeed(ngx_http_codat_keep_t *keep)
+{
+    uint64_t                 died;
+    ngx_codat_zone_owner_t  *place;
+
+    place = &keep->zone->sh->store.owners[ngx_worker
+                                          % NGX_CODAT_ZONE_WORKERS];
+    died = place->owner;
+
+    if (died
+        && (place->pid == ngx_pid
+            || (kill(place->pid, 0) == -1 && ngx_errno == ESRCH)))
+    {
+        ngx_http_codat_keep_release(keep->zone, died);
+    }
+
+    place->pid = ngx_pid;
+    place->owner = keep->owner;
+}
+
+
+void
+ngx_http_codat_keep_release(ngx_codat_zone_t *zone, uint64_t owner)
+{
+    ngx_codat_work_release_t  *work;
+
+    work = ngx_codat_work_create(NGX_CODAT_WORK_RELEASE,
+                                 sizeof(ngx_codat_work_release_t),
+                                 ngx_cycle->log);
+    if (work == NULL) {
+        return;                 /* the leases will end */
+    }
+
+    work->owner = owner;
+    work->work.done = ngx_codat_work_free;
+
+    if (ngx_codat_store_submit(zone->store, &work->work) != NGX_OK) {
+        ngx_codat_work_free(&work->work);
+    }
 }
 
 
@@ -176,9 +228,15 @@ ngx_http_codat_keep_lease(ngx_http_codat_keep_t *keep)
 void
 ngx_http_codat_keep_leave(ngx_http_codat_keep_t *keep)
 {
+    ngx_codat_zone_owner_t  *place;
     ngx_codat_zone_store_t  *store;
 
     store = &keep->zone->sh->store;
+    place = &store->owners[ngx_worker % NGX_CODAT_ZONE_WORKERS];
+
+    if (place->owner == keep->owner) {
+        place->owner = 0;
+    }
 
     ngx_codat_zone_lock(keep->zone);
 

@@ -18,12 +18,18 @@
 typedef struct ngx_http_codat_keep_s  ngx_http_codat_keep_t;
 
 
-/* Of a worker and a zone; "owner" names the worker.  NULL without memory. */
+/*
+ * Of a worker and a zone; "owner" names the worker.  What the one before it,
+ * if it has died, had claimed is given back.  NULL without memory.
+ */
 ngx_http_codat_keep_t *ngx_http_codat_keep_create(ngx_pool_t *pool,
     ngx_codat_zone_t *zone, uint64_t owner);
 
 /* Once a second.  Starts what is due if this worker has the lease. */
 void ngx_http_codat_keep_tick(ngx_http_codat_keep_t *keep);
+
+/* Gives back what a worker has claimed. */
+void ngx_http_codat_keep_release(ngx_codat_zone_t *zone, uint64_t owner);
 
 /* Gives the lease back, so that another worker has not to wait for its end. */
 void ngx_http_codat_keep_leave(ngx_http_codat_keep_t *keep);

@@ -319,8 +319,10 @@ subtest 'a worker that dies leaves its deliveries to others' => sub {
     $app->wait_requests(1);
     sleep(0.3);                 # it knows its answer
     $app->answer(status => 204);
+    my $begin = time;
     kill('KILL', $nginx->pids);
     my @requests = $app->wait_requests(2, 40);
+    cmp_ok(time - $begin, '<', slow(12), 'long before its lease ends');
     is(scalar @requests, 2, 'it is delivered again')
         or diag(time, ' ', join("\n", sql('SELECT id, event, route, state,'
             . ' attempts, next_at, owner, lease FROM delivery')));
