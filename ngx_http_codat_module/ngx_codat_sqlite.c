@@ -18,6 +18,8 @@ static void *ngx_codat_sqlite_create_handle(ngx_codat_store_t *store,
 static void ngx_codat_sqlite_run(void *handle, ngx_codat_work_t *works,
     u_char *error);
 static void ngx_codat_sqlite_close(void *handle);
+static ngx_int_t ngx_codat_sqlite_synchronous(ngx_codat_sqlite_t *db,
+    ngx_codat_work_t *works);
 static ngx_int_t ngx_codat_sqlite_write(ngx_codat_sqlite_t *db,
     ngx_codat_work_t *works);
 static ngx_int_t ngx_codat_sqlite_transaction(ngx_codat_sqlite_t *db,
@@ -118,13 +120,51 @@ failed:
 }
 
 
+/* the disk is waited for where somebody waits for what is on it */
+
+static ngx_int_t
+ngx_codat_sqlite_synchronous(ngx_codat_sqlite_t *db, ngx_codat_work_t *works)
+{
+    unsigned           lazy;
+    ngx_codat_work_t  *work;
+
+    lazy = 1;
+
+    for (work = works; work; work = work->next) {
+
+        if (!ngx_codat_work_later(work) && !ngx_codat_sqlite_reads(work)) {
+            lazy = 0;
+        }
+    }
+
+    if (lazy == db->lazy) {
+        return NGX_OK;
+    }
+
+    if (sqlite3_exec(db->db, lazy ? "PRAGMA synchronous = NORMAL"
+                                  : "PRAGMA synchronous = FULL",
+                     NULL, NULL, NULL)
+        != SQLITE_OK)
+    {
+        ngx_codat_sqlite_error(db, NULL);
+        return NGX_ERROR;
+    }
+
+    db->lazy = lazy & 1;
+
+    return NGX_OK;
+}
+
+
 static ngx_int_t
 ngx_codat_sqlite_write(ngx_codat_sqlite_t *db, ngx_codat_work_t *works)
 {
     ngx_int_t          rc;
     ngx_codat_work_t  *work;
 
-    if (ngx_codat_sqlite_lock(db) != NGX_OK) {
+    if (ngx_codat_sqlite_synchronous(db, works) != NGX_OK
+        || ngx_codat_sqlite_lock(db) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 

@@ -56,6 +56,7 @@ typedef struct {
     unsigned                    read:1;     /* they are only read */
     unsigned                    versioned:1; /* it is known, and has grown */
     unsigned                    grown:1;
+    unsigned                    lazy:1;     /* commits don't wait for disks */
     unsigned                    make:1;     /* it, if it is not there */
     int                         code;       /* of SQLite, of the error */
     dev_t                       device;     /* of the file that is open */

@@ -119,6 +119,12 @@ ngx_codat_sqlite_consumer_put(ngx_codat_sqlite_t *db,
         return NGX_ERROR;
     }
 
+    if (put->mask
+        && ngx_codat_sqlite_consumer_turn(db, consumer.id) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     /* columns that the caller does not set, and what became of the others */
 
     return ngx_codat_sqlite_consumer(db, put->work.pool, &consumer.uid,
@@ -245,17 +251,60 @@ ngx_int_t
 ngx_codat_sqlite_consumer_cancel(ngx_codat_sqlite_t *db, uint64_t id,
     int64_t now)
 {
+    ngx_uint_t     i;
     sqlite3_stmt  *stmt;
 
-    stmt = ngx_codat_sqlite(db, NGX_CODAT_SQL_CONSUMER_CANCEL);
-    if (stmt == NULL) {
+    static const ngx_codat_sql_e  statements[] = {
+        NGX_CODAT_SQL_CONSUMER_CANCEL,
+        NGX_CODAT_SQL_CONSUMER_CANCEL_LEASED
+    };
+
+    for (i = 0; i < sizeof(statements) / sizeof(statements[0]); i++) {
+
+        stmt = ngx_codat_sqlite(db, statements[i]);
+        if (stmt == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_codat_sqlite_int(stmt, 1, (int64_t) id);
+        ngx_codat_sqlite_int(stmt, 2, now);
+
+        if (ngx_codat_sqlite_exec(db, stmt) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return ngx_codat_sqlite_of_consumer(db, NGX_CODAT_SQL_TURN_END, id);
+}
+
+
+/* what was delivered to it stays as long as its event */
+
+ngx_int_t
+ngx_codat_sqlite_consumer_remove(ngx_codat_sqlite_t *db, uint64_t id,
+    int64_t now)
+{
+    if (ngx_codat_sqlite_consumer_cancel(db, id, now) != NGX_OK
+        || ngx_codat_sqlite_of_consumer(db, NGX_CODAT_SQL_CONSUMER_DROP, id)
+           != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
-    ngx_codat_sqlite_int(stmt, 1, (int64_t) id);
-    ngx_codat_sqlite_int(stmt, 2, now);
+    return ngx_codat_sqlite_consumers_grown(db);
+}
 
-    return ngx_codat_sqlite_exec(db, stmt);
+
+ngx_int_t
+ngx_codat_sqlite_consumer_turn(ngx_codat_sqlite_t *db, uint64_t id)
+{
+    if (ngx_codat_sqlite_of_consumer(db, NGX_CODAT_SQL_TURN_END, id)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_codat_sqlite_of_consumer(db, NGX_CODAT_SQL_TURN_NEXT, id);
 }
 
 
@@ -307,14 +356,7 @@ ngx_codat_sqlite_consumer_drop(ngx_codat_sqlite_t *db,
         return rc;
     }
 
-    if (ngx_codat_sqlite_of_consumer(db, NGX_CODAT_SQL_CONSUMER_DROP,
-                                     consumer.id)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    return ngx_codat_sqlite_consumers_grown(db);
+    return ngx_codat_sqlite_consumer_remove(db, consumer.id, drop->now);
 }
 
 

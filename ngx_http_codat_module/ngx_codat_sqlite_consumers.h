@@ -42,6 +42,17 @@ ngx_int_t ngx_codat_sqlite_of_consumer(ngx_codat_sqlite_t *db,
 ngx_int_t ngx_codat_sqlite_consumer_cancel(ngx_codat_sqlite_t *db,
     uint64_t id, int64_t now);
 
+/* Removes one.  NGX_OK or NGX_ERROR. */
+ngx_int_t ngx_codat_sqlite_consumer_remove(ngx_codat_sqlite_t *db,
+    uint64_t id, int64_t now);
+
+/*
+ * Sets when it is the turn of a consumer, after something has changed: there
+ * is no row for it while it has nothing to get, or as much under way as it
+ * may have.  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_codat_sqlite_consumer_turn(ngx_codat_sqlite_t *db, uint64_t id);
+
 /* Says to all workers that consumers have changed.  NGX_OK or NGX_ERROR. */
 ngx_int_t ngx_codat_sqlite_consumers_grown(ngx_codat_sqlite_t *db);
 

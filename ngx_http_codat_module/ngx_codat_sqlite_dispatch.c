@@ -5,9 +5,9 @@
  * Ring 1.  Deliveries to consumers: whose turn it is, and what a worker
  * gets.
  *
- * "next_at" of a consumer is when a delivery of it can be claimed: it is NULL
- * while as many are under way as it may have, so that one that does not
- * answer is not even looked at.
+ * A consumer has a row in consumer_turn while a delivery of it can be claimed,
+ * now or later: not while as many are under way as it may have, so that one
+ * that does not answer is not even looked at.
  */
 
 
@@ -17,7 +17,7 @@
 #include "ngx_codat_sqlite_consumers.h"
 
 
-/* of one consumer at a time; the statement CONSUMER_REFRESH has them too */
+/* of one consumer at a time; the statement TURN_NEXT has them too */
 #define NGX_CODAT_SQLITE_AT_ONCE  4
 #define NGX_CODAT_SQLITE_SLOW     1
 
@@ -146,10 +146,7 @@ ngx_codat_sqlite_expired(ngx_codat_sqlite_t *db,
         ngx_codat_sqlite_int(stmt, 2, dispatch->now);
 
         if (ngx_codat_sqlite_exec(db, stmt) != NGX_OK
-            || ngx_codat_sqlite_of_consumer(db,
-                                            NGX_CODAT_SQL_CONSUMER_REFRESH,
-                                            id[i])
-               != NGX_OK)
+            || ngx_codat_sqlite_consumer_turn(db, id[i]) != NGX_OK)
         {
             return NGX_ERROR;
         }
@@ -283,8 +280,7 @@ ngx_codat_sqlite_turn(ngx_codat_sqlite_t *db,
         return NGX_ERROR;
     }
 
-    return ngx_codat_sqlite_of_consumer(db, NGX_CODAT_SQL_CONSUMER_REFRESH,
-                                        id);
+    return ngx_codat_sqlite_consumer_turn(db, id);
 }
 
 
@@ -505,10 +501,7 @@ ngx_codat_sqlite_undispatch(ngx_codat_sqlite_t *db,
 
     for (i = 0; i < ids.nelts; i++) {
 
-        if (ngx_codat_sqlite_of_consumer(db, NGX_CODAT_SQL_CONSUMER_REFRESH,
-                                         id[i])
-            != NGX_OK)
-        {
+        if (ngx_codat_sqlite_consumer_turn(db, id[i]) != NGX_OK) {
             return NGX_ERROR;
         }
     }

@@ -48,15 +48,8 @@ ngx_codat_sqlite_dispatched(ngx_codat_sqlite_t *db,
     }
 
     if (dispatched->gone) {
-
-        if (ngx_codat_sqlite_of_consumer(db, NGX_CODAT_SQL_CONSUMER_DROP,
-                                         consumer)
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-
-        return ngx_codat_sqlite_consumers_grown(db);
+        return ngx_codat_sqlite_consumer_remove(db, consumer,
+                                                dispatched->now);
     }
 
     stmt = ngx_codat_sqlite(db, NGX_CODAT_SQL_DISPATCHED_SET);
@@ -86,8 +79,7 @@ ngx_codat_sqlite_dispatched(ngx_codat_sqlite_t *db,
 
     ngx_codat_fault("dispatched.recorded");
 
-    return ngx_codat_sqlite_of_consumer(db, NGX_CODAT_SQL_CONSUMER_REFRESH,
-                                        consumer);
+    return ngx_codat_sqlite_consumer_turn(db, consumer);
 }
 
 

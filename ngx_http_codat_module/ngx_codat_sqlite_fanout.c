@@ -20,7 +20,7 @@
 #define NGX_CODAT_SQLITE_WISHES  256
 
 /* one unit ends behind the event with which there are so many deliveries */
-#define NGX_CODAT_SQLITE_FANOUT  400
+#define NGX_CODAT_SQLITE_FANOUT  200
 
 
 /* an event that is to be distributed */

@@ -328,6 +328,7 @@ ngx_codat_sqlite_close_db(ngx_codat_sqlite_t *db)
 
     (void) sqlite3_close(db->db);
     db->db = NULL;
+    db->lazy = 0;
 
     if (db->pool) {
         ngx_destroy_pool(db->pool);

@@ -269,8 +269,13 @@ X(CONSUMER_SET,
   " WHERE uid = ?1")
 
 X(CONSUMER_CANCEL,
+  "UPDATE consumer_delivery SET state = 'canceled', finished = ?2"
+  " WHERE consumer = ?1 AND state = 'pending' AND owner = 0")
+
+X(CONSUMER_CANCEL_LEASED,
   "UPDATE consumer_delivery SET state = 'canceled', finished = ?2,"
-  " owner = 0, lease = 0 WHERE consumer = ?1 AND state = 'pending'")
+  " owner = 0, lease = 0"
+  " WHERE consumer = ?1 AND state = 'pending' AND owner <> 0")
 
 X(CONSUMER_DROP, "DELETE FROM consumer WHERE id = ?1")
 
@@ -310,8 +315,10 @@ X(CONSUMER_DELIVERY_ADD,
   " ON CONFLICT DO NOTHING")
 
 X(CONSUMER_WAKE,
-  "UPDATE consumer SET next_at = max(?2, rate_at) WHERE id = ?1"
-  " AND disabled = 0 AND (next_at IS NULL OR next_at > max(?2, rate_at))")
+  "INSERT INTO consumer_turn SELECT id, slow, max(?2, rate_at)"
+  " FROM consumer WHERE id = ?1 AND disabled = 0"
+  " ON CONFLICT (consumer) DO UPDATE SET next_at = excluded.next_at"
+  " WHERE excluded.next_at < next_at")
 
 X(REPLAY_FIRST,
   "SELECT coalesce(min(id), 0) FROM (SELECT id FROM event"
@@ -349,11 +356,11 @@ X(DISPATCH_FREE,
   " AND state = 'pending' AND owner <> 0 AND lease <= ?2")
 
 X(DISPATCH_DUE,
-  "SELECT id FROM consumer WHERE slow = ?1 AND next_at <= ?2"
+  "SELECT consumer FROM consumer_turn WHERE slow = ?1 AND next_at <= ?2"
   " ORDER BY next_at LIMIT ?3")
 
 X(DISPATCH_NEXT,
-  "SELECT min(next_at) FROM consumer WHERE slow = ?1 AND next_at > ?2")
+  "SELECT min(next_at) FROM consumer_turn WHERE slow = ?1 AND next_at > ?2")
 
 X(CONSUMER_BY_ID,
   "SELECT id, uid, client, url, secret, event_types, company_tags, format,"
@@ -389,14 +396,18 @@ X(DISPATCH_OWNED,
 
 /* 4 at a time, or 1 */
 
-X(CONSUMER_REFRESH,
-  "UPDATE consumer SET next_at = CASE WHEN disabled = 1"
-  " OR (SELECT count(*) FROM consumer_delivery d"
-  " WHERE d.consumer = consumer.id AND d.state = 'pending' AND d.owner <> 0)"
-  " >= (CASE slow WHEN 1 THEN 1 ELSE 4 END) THEN NULL"
-  " ELSE (SELECT max(min(d.next_at), consumer.rate_at)"
-  " FROM consumer_delivery d WHERE d.consumer = consumer.id"
-  " AND d.state = 'pending' AND d.owner = 0) END WHERE id = ?1")
+X(TURN_END, "DELETE FROM consumer_turn WHERE consumer = ?1")
+
+X(TURN_NEXT,
+  "INSERT INTO consumer_turn SELECT c.id, c.slow, max(c.rate_at, ("
+  "SELECT min(d.next_at) FROM consumer_delivery d WHERE d.consumer = c.id"
+  " AND d.state = 'pending' AND d.owner = 0))"
+  " FROM consumer c WHERE c.id = ?1 AND c.disabled = 0"
+  " AND EXISTS (SELECT 1 FROM consumer_delivery d WHERE d.consumer = c.id"
+  " AND d.state = 'pending' AND d.owner = 0)"
+  " AND (SELECT count(*) FROM consumer_delivery d WHERE d.consumer = c.id"
+  " AND d.state = 'pending' AND d.owner <> 0)"
+  " < (CASE c.slow WHEN 1 THEN 1 ELSE 4 END)")
 
 X(DISPATCHED_GET,
   "SELECT consumer, state, owner FROM consumer_delivery WHERE id = ?1")
@@ -406,9 +417,13 @@ X(DISPATCHED_SET,
   " next_at = ?3, finished = ?4, last_status = ?5, last_error = ?6,"
   " owner = 0, lease = 0 WHERE id = ?1")
 
+/* a success more is not worth a page; usec */
+
 X(CONSUMER_ANSWERED,
   "UPDATE consumer SET failing = NULL, succeeded = ?2, slow = ?3,"
-  " last_status = ?4, last_error = NULL WHERE id = ?1")
+  " last_status = ?4, last_error = NULL WHERE id = ?1"
+  " AND (failing IS NOT NULL OR succeeded IS NULL OR slow <> ?3"
+  " OR succeeded + 60000000 < ?2)")
 
 X(CONSUMER_FAILED,
   "UPDATE consumer SET failing = coalesce(failing, ?2), slow = 1,"
@@ -419,7 +434,7 @@ X(CONSUMER_HOPELESS,
 
 X(CONSUMER_DISABLE,
   "UPDATE consumer SET disabled = 1, disabled_reason = 'failures',"
-  " disabled_at = ?2, next_at = NULL WHERE id = ?1")
+  " disabled_at = ?2 WHERE id = ?1")
 
 X(CONSUMER_COUNT,
   "SELECT count(*), coalesce(sum(disabled), 0),"

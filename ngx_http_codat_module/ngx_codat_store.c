@@ -63,7 +63,6 @@ typedef struct {
 static void ngx_codat_store_next(ngx_codat_store_worker_t *worker);
 static void ngx_codat_store_group(ngx_codat_store_worker_t *worker,
     ngx_uint_t later);
-static ngx_uint_t ngx_codat_store_later(ngx_codat_work_t *work);
 static ngx_uint_t ngx_codat_store_turn(ngx_codat_store_worker_t *worker);
 static void ngx_codat_store_rest(ngx_codat_store_worker_t *worker);
 static uint64_t ngx_codat_store_msec(void);
@@ -154,7 +153,7 @@ ngx_codat_store_submit(ngx_codat_store_t *store, ngx_codat_work_t *work)
     work->next = NULL;
     work->rc = NGX_ERROR;
 
-    if (ngx_codat_store_later(work)) {
+    if (ngx_codat_work_later(work)) {
         *worker->later_last = work;
         worker->later_last = &work->next;
 
@@ -176,15 +175,6 @@ ngx_codat_store_submit(ngx_codat_store_t *store, ngx_codat_work_t *work)
     }
 
     return NGX_OK;
-}
-
-
-static ngx_uint_t
-ngx_codat_store_later(ngx_codat_work_t *work)
-{
-    return work->op == NGX_CODAT_WORK_FANOUT
-           || work->op == NGX_CODAT_WORK_DISPATCH
-           || work->op == NGX_CODAT_WORK_DISPATCHED;
 }
 
 

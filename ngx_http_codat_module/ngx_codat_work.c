@@ -133,3 +133,12 @@ ngx_codat_queued(const ngx_str_t *name)
 
     return NGX_CODAT_QUEUED_ANY;
 }
+
+
+ngx_uint_t
+ngx_codat_work_later(ngx_codat_work_t *work)
+{
+    return work->op == NGX_CODAT_WORK_FANOUT
+           || work->op == NGX_CODAT_WORK_DISPATCH
+           || work->op == NGX_CODAT_WORK_DISPATCHED;
+}

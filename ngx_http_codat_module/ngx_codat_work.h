@@ -419,6 +419,12 @@ extern const ngx_str_t  ngx_codat_queued_names[NGX_CODAT_QUEUED_STATES];
 ngx_codat_queued_e ngx_codat_queued(const ngx_str_t *name);
 
 /*
+ * Whether nobody waits for it, and it may be lost, but as a whole, if the
+ * power fails: then it is done again.
+ */
+ngx_uint_t ngx_codat_work_later(ngx_codat_work_t *work);
+
+/*
  * Makes a unit of "size" bytes, zeroed but for work.op and work.pool, with
  * arrays that are to be initialized in its pool.  Returns NULL without
  * memory.

@@ -77,12 +77,13 @@ typedef struct {
 } ngx_codat_work_consumer_put_t;
 
 
-/* removes one with its deliveries; NGX_DECLINED if there is none */
+/* removes one, with what is pending for it; NGX_DECLINED: there is none */
 
 typedef struct {
     ngx_codat_work_t           work;
     ngx_str_t                  uid;
     ngx_str_t                  client;       /* empty: anybody's */
+    int64_t                    now;
 } ngx_codat_work_consumer_drop_t;
 
 

@@ -599,6 +599,8 @@ ngx_http_codat_consumer_delete(ngx_http_request_t *r,
         return ngx_http_codat_consumer_memory(r, work ? &work->work : NULL);
     }
 
+    work->now = ngx_codat_table_now();
+
     return ngx_http_codat_ask(r, call->zone, &work->work,
                               ngx_http_codat_consumer_gone, NULL);
 }
