@@ -411,7 +411,7 @@ subtest 'every nginx block passes nginx -t' => sub {
             my $http = $level eq 'http' ? '' : $above;
             my $all = "$http$text";
             my $store = $all =~ /^\s*codat_consumers /m
-                ? ' store=sqlite:/var/lib/codat/codat.db' : '';
+                ? ' store=sqlite:conf/codat.db' : '';
             $http .= "codat_zone zone=codat:1m$store;\n"
                 if $all !~ /^codat_zone /m;
             $http .= "upstream app { server 127.0.0.1:8081; }\n";
