@@ -33,6 +33,15 @@
 #define NGX_CODAT_STORE_REST   9
 #define NGX_CODAT_STORE_SHARE  1000
 
+/*
+ * Those who are answered when a group is on disk send the next one: if it
+ * begins without them, they wait for two commits, always.  So it waits for as
+ * many as there were, no longer than a fourth of what a commit takes and so
+ * many msec; where that was in vain, not again for so many groups.
+ */
+#define NGX_CODAT_STORE_GATHER  5
+#define NGX_CODAT_STORE_VAIN    16
+
 
 typedef struct {
     ngx_codat_store_t                *store;
@@ -44,11 +53,18 @@ typedef struct {
     ngx_codat_work_t                 *later;    /* that nobody waits for */
     ngx_codat_work_t                **later_last;
     ngx_uint_t                        units;
+    ngx_uint_t                        ready;    /* of these, in "first" */
     size_t                            bytes;
 
     ngx_codat_work_t                 *group;    /* under way */
     ngx_uint_t                        running;
     ngx_thread_task_t                *task;
+    ngx_uint_t                        expected; /* in the next group */
+    ngx_uint_t                        vain;
+    ngx_msec_t                        posted;   /* 0: a group of "later" */
+    ngx_msec_t                        took;     /* the last group */
+    ngx_event_t                       gather;
+    ngx_connection_t                  gather_dummy;
     ngx_event_t                       timer;
     ngx_event_t                       turn;     /* of "later" */
     ngx_connection_t                  dummy;
@@ -63,6 +79,9 @@ typedef struct {
 static void ngx_codat_store_next(ngx_codat_store_worker_t *worker);
 static void ngx_codat_store_group(ngx_codat_store_worker_t *worker,
     ngx_uint_t later);
+static void ngx_codat_store_expect(ngx_codat_store_worker_t *worker);
+static ngx_uint_t ngx_codat_store_gathers(ngx_codat_store_worker_t *worker);
+static void ngx_codat_store_gather_handler(ngx_event_t *ev);
 static ngx_uint_t ngx_codat_store_turn(ngx_codat_store_worker_t *worker);
 static void ngx_codat_store_rest(ngx_codat_store_worker_t *worker);
 static uint64_t ngx_codat_store_msec(void);
@@ -121,6 +140,12 @@ ngx_codat_store_start(ngx_codat_store_t *store, ngx_cycle_t *cycle)
     worker->turn.log = cycle->log;
     worker->turn.cancelable = 1;
 
+    worker->gather_dummy.fd = (ngx_socket_t) -1;
+    worker->gather_dummy.data = worker;
+    worker->gather.handler = ngx_codat_store_gather_handler;
+    worker->gather.data = &worker->gather_dummy;
+    worker->gather.log = cycle->log;
+
     store->worker = worker;
 
     return NGX_OK;
@@ -160,6 +185,7 @@ ngx_codat_store_submit(ngx_codat_store_t *store, ngx_codat_work_t *work)
     } else {
         *worker->last = work;
         worker->last = &work->next;
+        worker->ready++;
     }
 
     worker->units++;
@@ -215,7 +241,70 @@ ngx_codat_store_group(ngx_codat_store_worker_t *worker, ngx_uint_t later)
 
     worker->running = n;
     worker->units -= n;
+    worker->ready -= later ? 0 : n;
     worker->bytes -= size;
+}
+
+
+/* how many can be there soon: those of the group, and those who wait */
+
+static void
+ngx_codat_store_expect(ngx_codat_store_worker_t *worker)
+{
+    worker->expected = 0;
+
+    if (worker->posted == 0) {
+        return;
+    }
+
+    worker->took = ngx_current_msec - worker->posted;
+
+    if (worker->vain) {
+        worker->vain--;
+        return;
+    }
+
+    worker->expected = worker->running + worker->ready;
+}
+
+
+/* whether those who were answered are waited for */
+
+static ngx_uint_t
+ngx_codat_store_gathers(ngx_codat_store_worker_t *worker)
+{
+    ngx_msec_t  msec;
+
+    msec = ngx_min(worker->took / 4, NGX_CODAT_STORE_GATHER);
+
+    if (msec == 0 || worker->ready >= worker->expected) {
+        return 0;
+    }
+
+    if (!worker->gather.timer_set) {
+        ngx_add_timer(&worker->gather, msec);
+    }
+
+    return 1;
+}
+
+
+static void
+ngx_codat_store_gather_handler(ngx_event_t *ev)
+{
+    ngx_connection_t          *c;
+    ngx_codat_store_worker_t  *worker;
+
+    c = ev->data;
+    worker = c->data;
+
+    if (worker->ready * 2 < worker->expected) {
+        worker->vain = NGX_CODAT_STORE_VAIN;
+    }
+
+    worker->expected = 0;
+
+    ngx_codat_store_next(worker);
 }
 
 
@@ -323,11 +412,19 @@ ngx_codat_store_next(ngx_codat_store_worker_t *worker)
 
     later = ngx_codat_store_turn(worker);
 
-    if (!later && worker->first == NULL) {
+    if (!later
+        && (worker->first == NULL || ngx_codat_store_gathers(worker)))
+    {
         return;
     }
 
+    if (worker->gather.timer_set) {
+        ngx_del_timer(&worker->gather);
+    }
+
     ngx_codat_store_group(worker, later);
+
+    worker->posted = later ? 0 : ngx_current_msec;
 
     worker->error[0] = '\0';
 
@@ -378,6 +475,8 @@ ngx_codat_store_handler(ngx_event_t *ev)
         ngx_codat_store_rest(worker);
 
         next = worker->group;
+
+        ngx_codat_store_expect(worker);
 
         worker->group = NULL;
         worker->running = 0;

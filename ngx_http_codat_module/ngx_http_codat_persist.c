@@ -50,6 +50,8 @@ static ngx_int_t ngx_http_codat_persist_unit(ngx_http_request_t *r,
     ngx_array_t *facts);
 static ngx_int_t ngx_http_codat_persist_event(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx, ngx_codat_work_receive_t *work);
+static ngx_int_t ngx_http_codat_persist_texts(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx, ngx_codat_work_receive_t *work);
 static ngx_int_t ngx_http_codat_persist_headers(ngx_http_request_t *r,
     ngx_codat_work_receive_t *work);
 static ngx_int_t ngx_http_codat_persist_deliveries(ngx_http_request_t *r,
@@ -235,9 +237,53 @@ static ngx_int_t
 ngx_http_codat_persist_event(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx, ngx_codat_work_receive_t *work)
 {
+    u_char                   uuid[NGX_CODAT_KEY_LEN];
+    ngx_codat_work_event_t  *event;
+
+    event = &work->event;
+
+    if (ngx_http_codat_persist_texts(r, ctx, work) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    /* so that one spelling finds all of a company */
+
+    if (ngx_codat_uuid_parse(&event->company, uuid) == NGX_OK) {
+        (void) ngx_codat_uuid_format(event->company.data, uuid);
+    }
+
+    event->received = ctx->received;
+    event->generated = ctx->event.generated;
+    event->known = ctx->identified;
+
+    ngx_memcpy(event->dedupe, ctx->identity, NGX_CODAT_KEY_LEN);
+
+    if (SHA256(event->body.data, event->body.len, event->digest) == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ctx->zone->consumers) {
+        work->fanout = 1;
+
+        if (ctx->event.tags.len
+            && ngx_codat_audience_tags(work->work.pool, &ctx->event.tags,
+                                       &event->tags)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return ngx_http_codat_persist_headers(r, work);
+}
+
+
+static ngx_int_t
+ngx_http_codat_persist_texts(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx, ngx_codat_work_receive_t *work)
+{
     ngx_str_t                  *fields, host, *to[12];
     const ngx_str_t            *from[12];
-    u_char                      uuid[NGX_CODAT_KEY_LEN];
     ngx_uint_t                  i;
     ngx_codat_work_event_t     *event;
     ngx_http_codat_loc_conf_t  *cdlcf;
@@ -287,35 +333,7 @@ ngx_http_codat_persist_event(ngx_http_request_t *r,
         }
     }
 
-    /* so that one spelling finds all of a company */
-
-    if (ngx_codat_uuid_parse(&event->company, uuid) == NGX_OK) {
-        (void) ngx_codat_uuid_format(event->company.data, uuid);
-    }
-
-    event->received = ctx->received;
-    event->generated = ctx->event.generated;
-    event->known = ctx->identified;
-
-    ngx_memcpy(event->dedupe, ctx->identity, NGX_CODAT_KEY_LEN);
-
-    if (SHA256(event->body.data, event->body.len, event->digest) == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (ctx->zone->consumers) {
-        work->fanout = 1;
-
-        if (ctx->event.tags.len
-            && ngx_codat_audience_tags(work->work.pool, &ctx->event.tags,
-                                       &event->tags)
-               != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-    }
-
-    return ngx_http_codat_persist_headers(r, work);
+    return NGX_OK;
 }
 
 
