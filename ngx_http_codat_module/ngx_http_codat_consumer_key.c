@@ -12,6 +12,7 @@
 #include "ngx_http_codat_consumers.h"
 #include "ngx_http_codat_credential.h"
 
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
@@ -195,6 +196,7 @@ ngx_http_codat_consumer_key_hash(ngx_str_t *key, u_char *hash)
 {
     if (EVP_Digest(key->data, key->len, hash, NULL, EVP_sha256(), NULL) != 1)
     {
+        ERR_clear_error();
         return NGX_ERROR;
     }
 
