@@ -225,21 +225,16 @@ ngx_http_codat_guard_refuse(ngx_str_t *why, const char *text)
 }
 
 
-void
-ngx_http_codat_guard_check(ngx_http_request_t *r,
-    ngx_http_codat_guard_t *guard, ngx_codat_url_t *parsed,
-    ngx_http_codat_guard_done_pt done, void *data)
+ngx_int_t
+ngx_http_codat_guard_arm(ngx_http_request_t *r,
+    ngx_http_codat_guard_t *guard, ngx_codat_url_t *parsed)
 {
-    const char                *err;
-    ngx_int_t                  rc;
     ngx_pool_cleanup_t        *cln;
     ngx_http_codat_guarded_t  *guarded;
 
     cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_codat_guarded_t));
-
     if (cln == NULL) {
-        done(data, NGX_ERROR, NULL);
-        return;
+        return NGX_ERROR;
     }
 
     guarded = cln->data;
@@ -255,20 +250,7 @@ ngx_http_codat_guard_check(ngx_http_request_t *r,
 
     guarded->url.host.data = ngx_pstrdup(r->pool, &parsed->host);
 
-    if (guarded->url.host.data == NULL) {
-        done(data, NGX_ERROR, NULL);
-        return;
-    }
-
-    /* what is allowed may have changed since the consumer was made */
-
-    err = ngx_codat_allow_url(&guard->allow, &guarded->url);
-
-    rc = err ? ngx_http_codat_guard_refuse(&guarded->why, err)
-             : ngx_http_codat_guard_upstream(guard, &guarded->url,
-                                             &guarded->why);
-
-    done(data, rc, &guarded->why);
+    return guarded->url.host.data ? NGX_OK : NGX_ERROR;
 }
 
 

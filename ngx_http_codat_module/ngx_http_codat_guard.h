@@ -28,10 +28,6 @@
 
 typedef struct ngx_http_codat_guard_s  ngx_http_codat_guard_t;
 
-/* What ngx_http_codat_guard_check() has found, as its result. */
-typedef void (*ngx_http_codat_guard_done_pt)(void *data, ngx_int_t rc,
-    ngx_str_t *why);
-
 
 /*
  * Adds the entries of an allow= (a list with commas, or NULL) to a guard,
@@ -57,15 +53,13 @@ ngx_int_t ngx_http_codat_guard_url(ngx_http_codat_guard_t *guard,
     ngx_str_t *url, ngx_codat_url_t *parsed, ngx_str_t *why);
 
 /*
- * Guards the subrequests of a request without a client: to be called before
- * one is made.  "done" is called before this returns, with NGX_OK,
- * NGX_DECLINED and why, or NGX_ERROR; with NGX_OK, the subrequest is to be
- * made and run.  Its host is resolved in its location; where that, or what
- * came of it, is refused, it ends with status 502.
+ * Guards the subrequests of a request without a client, from before the first
+ * is made, with what was read of a URL that may be a consumer's.  Their host
+ * is resolved in their location; one that is refused then ends with status
+ * 502.  Returns NGX_OK or NGX_ERROR.
  */
-void ngx_http_codat_guard_check(ngx_http_request_t *r,
-    ngx_http_codat_guard_t *guard, ngx_codat_url_t *parsed,
-    ngx_http_codat_guard_done_pt done, void *data);
+ngx_int_t ngx_http_codat_guard_arm(ngx_http_request_t *r,
+    ngx_http_codat_guard_t *guard, ngx_codat_url_t *parsed);
 
 /* Why a subrequest of the request was refused; NULL if none was. */
 ngx_str_t *ngx_http_codat_guard_why(ngx_http_request_t *r);

@@ -23,8 +23,6 @@ static ngx_int_t ngx_http_codat_outgoing_sign(
     ngx_str_t *secret);
 static ngx_int_t ngx_http_codat_outgoing_header(ngx_http_request_t *r,
     const char *name, ngx_str_t *value);
-static void ngx_http_codat_outgoing_guarded(void *data, ngx_int_t rc,
-    ngx_str_t *why);
 
 
 static ngx_str_t  ngx_http_codat_outgoing_type =
@@ -282,29 +280,16 @@ ngx_http_codat_outgoing_start(ngx_http_codat_outgoing_t *outgoing,
         return NGX_DECLINED;
     }
 
-    ngx_http_codat_guard_check(outgoing->request, conf->guard, &parsed,
-                               ngx_http_codat_outgoing_guarded, outgoing);
-
-    return outgoing->rc;
-}
-
-
-static void
-ngx_http_codat_outgoing_guarded(void *data, ngx_int_t rc, ngx_str_t *why)
-{
-    ngx_http_codat_outgoing_t *outgoing = data;
-
-    if (rc == NGX_OK) {
-        rc = ngx_http_codat_child_start(outgoing->request, outgoing->child);
-
-        if (rc == NGX_OK) {
-            outgoing->child->started = ngx_current_msec;
-            outgoing->child->running = 1;
-        }
-
-    } else if (why) {
-        outgoing->why = *why;
+    if (ngx_http_codat_guard_arm(outgoing->request, conf->guard, &parsed)
+        != NGX_OK
+        || ngx_http_codat_child_start(outgoing->request, outgoing->child)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
-    outgoing->rc = rc;
+    outgoing->child->started = ngx_current_msec;
+    outgoing->child->running = 1;
+
+    return NGX_OK;
 }

@@ -26,7 +26,6 @@ struct ngx_http_codat_outgoing_s {
     ngx_str_t                        id;        /* of the consumer */
     ngx_str_t                        url;
     ngx_str_t                        why;       /* it was refused */
-    ngx_int_t                        rc;
 };
 
 
