@@ -150,6 +150,8 @@ ngx_codat_sqlite_back(ngx_codat_sqlite_t *db, int64_t now, int64_t by)
     static const ngx_codat_sql_e  statements[] = {
         NGX_CODAT_SQL_CLOCK_NEXT,
         NGX_CODAT_SQL_CLOCK_LEASE,
+        NGX_CODAT_SQL_CLOCK_DISPATCH,
+        NGX_CODAT_SQL_CLOCK_CONSUMER,
         NGX_CODAT_SQL_CLOCK_RUNNING
     };
 

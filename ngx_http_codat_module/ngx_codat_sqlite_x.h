@@ -200,6 +200,14 @@ X(CLOCK_LEASE,
   "UPDATE delivery SET lease = lease - ?1 WHERE state = 'pending'"
   " AND owner <> 0")
 
+X(CLOCK_DISPATCH,
+  "UPDATE consumer_delivery SET next_at = next_at - ?1,"
+  " lease = max(lease - ?1, 0) WHERE state = 'pending'")
+
+X(CLOCK_CONSUMER,
+  "UPDATE consumer SET next_at = next_at - ?1,"
+  " rate_at = max(rate_at - ?1, 0)")
+
 X(CLOCK_RUNNING,
   "UPDATE event SET lease = lease - ?1 WHERE received > ?2"
   " AND state = 'running'")
