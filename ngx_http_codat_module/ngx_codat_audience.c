@@ -337,6 +337,10 @@ ngx_codat_audience_tagged(const ngx_str_t *lines, const ngx_str_t *tag)
 {
     u_char  *p, *last, *end;
 
+    if (lines->len == 0) {
+        return 0;
+    }
+
     last = lines->data + lines->len;
 
     for (p = lines->data; p < last; p = end + 1) {
