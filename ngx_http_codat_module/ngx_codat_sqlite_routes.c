@@ -152,6 +152,7 @@ ngx_codat_sqlite_back(ngx_codat_sqlite_t *db, int64_t now, int64_t by)
         NGX_CODAT_SQL_CLOCK_LEASE,
         NGX_CODAT_SQL_CLOCK_DISPATCH,
         NGX_CODAT_SQL_CLOCK_CONSUMER,
+        NGX_CODAT_SQL_CLOCK_TURN,
         NGX_CODAT_SQL_CLOCK_RUNNING
     };
 
