@@ -205,10 +205,9 @@ X(CLOCK_DISPATCH,
   " lease = max(lease - ?1, 0) WHERE state = 'pending'")
 
 X(CLOCK_CONSUMER,
-  "UPDATE consumer SET rate_at = max(rate_at - ?1, 0)")
+  "UPDATE consumer SET rate_at = max(rate_at - ?1, 0) WHERE rate_at > 0")
 
-X(CLOCK_TURN,
-  "UPDATE consumer_turn SET next_at = next_at - ?1")
+X(CLOCK_TURN, "UPDATE consumer_turn SET next_at = next_at - ?1")
 
 X(CLOCK_RUNNING,
   "UPDATE event SET lease = lease - ?1 WHERE received > ?2"

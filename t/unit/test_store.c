@@ -910,11 +910,18 @@ store_bears_a_clock_set_back(void **state)
     assert_int_equal(store_know(&s, 7200, 60, 100, all), 0);
     assert_int_equal(store_claims(&s, "r", 8, 12, 20), 0);
 
+    /* a consumer whose turn is ten seconds later */
+
+    store_sql(&s, "INSERT INTO consumer_turn SELECT 1, 0,"
+              " max(next_at) + 10000000 FROM delivery WHERE owner <> 0");
+
     /* an hour and more, seen by two nginx */
 
     assert_int_equal(store_know(&s, 0, 60, 100, all), 0);
     assert_int_equal(store_know(&s, 1, 60, 100, all), 0);
 
+    assert_true(store_value(&s, "SELECT next_at FROM consumer_turn")
+                == NOON + 10 * SECOND);
     assert_int_equal(store_claims(&s, "r", 8, 12, 9), 0);
 
     claim = store_claim(&s, "r", 8, 12, 10);
