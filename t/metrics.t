@@ -114,9 +114,9 @@ subtest 'a zone in which nothing has happened' => sub {
     is($response->header('content-type'),
        'text/plain; version=0.0.4; charset=utf-8', 'media type');
     cmp_ok(scalar @catalogue, '>=', 20, 'the catalogue was read');
-    my @plain = grep { $_->[0] !~ /^codat_store_/ } @catalogue;
+    my @plain = grep { $_->[0] !~ /^codat_(?:store_|consumer)/ } @catalogue;
     is_deeply($page->types, { map { $_->[0] => $_->[1] } @plain },
-              'all metrics and types of the catalogue, but of stores');
+              'all metrics and types of the catalogue, but of stores and consumers');
     is_deeply($page->help, { map { $_->[0] => $_->[2] } @plain },
               'and their help');
 
@@ -607,7 +607,8 @@ subtest 'labels are those of the documentation' => sub {
     my %row = do { local $/; <$fh> }
         =~ /^\| `(codat_\w+)` \| \w+ \| (.*?) ?\|/mg;
     $_ = join(' ', sort /`(\w+)`/g) for values %row;
-    delete @row{grep { /^codat_store_/ } keys %row};  # see t/store_events.t
+    delete @row{grep { /^codat_(?:store_|consumer)/ } keys %row};  # see
+                                # t/store_events.t, t/consumers_delivery.t
 
     is_deeply(\%labels, \%row, 'of every metric');
 };
