@@ -211,7 +211,7 @@ ngx_codat_store_group(ngx_codat_store_worker_t *worker, ngx_uint_t later)
 {
     size_t               size;
     ngx_uint_t           n, max;
-    ngx_codat_work_t   **next, **first, ***last;
+    ngx_codat_work_t    *work, **next, **first, ***last;
 
     first = later ? &worker->later : &worker->first;
     last = later ? &worker->later_last : &worker->last;
@@ -222,20 +222,20 @@ ngx_codat_store_group(ngx_codat_store_worker_t *worker, ngx_uint_t later)
 
     worker->group = *first;
 
-    for (next = first; *next; next = &(*next)->next) {
+    for (next = first; (work = *next) != NULL; next = &work->next) {
 
-        if (n == max || (n && size + (*next)->bytes > NGX_CODAT_STORE_SIZE)) {
+        if (n == max || (n && size + work->bytes > NGX_CODAT_STORE_SIZE)) {
             break;
         }
 
         n++;
-        size += (*next)->bytes;
+        size += work->bytes;
     }
 
-    *first = *next;
+    *first = work;
     *next = NULL;
 
-    if (*first == NULL) {
+    if (work == NULL) {
         *last = first;
     }
 
