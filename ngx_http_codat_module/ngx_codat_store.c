@@ -64,7 +64,6 @@ typedef struct {
     ngx_msec_t                        posted;   /* 0: a group of "later" */
     ngx_msec_t                        took;     /* the last group */
     ngx_event_t                       gather;
-    ngx_connection_t                  gather_dummy;
     ngx_event_t                       timer;
     ngx_event_t                       turn;     /* of "later" */
     ngx_connection_t                  dummy;
@@ -140,10 +139,8 @@ ngx_codat_store_start(ngx_codat_store_t *store, ngx_cycle_t *cycle)
     worker->turn.log = cycle->log;
     worker->turn.cancelable = 1;
 
-    worker->gather_dummy.fd = (ngx_socket_t) -1;
-    worker->gather_dummy.data = worker;
     worker->gather.handler = ngx_codat_store_gather_handler;
-    worker->gather.data = &worker->gather_dummy;
+    worker->gather.data = &worker->dummy;
     worker->gather.log = cycle->log;
 
     store->worker = worker;
