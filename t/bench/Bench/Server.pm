@@ -206,6 +206,8 @@ sub stop {
 
     if (delete $live{$server->{pid}}) {
         kill('TERM', $server->{pid});
+        # valgrind may notice the signal only once something else happens
+        close(delete $server->{kept}) if $server->{kept};
         waitpid($server->{pid}, 0);
     }
 
