@@ -105,14 +105,14 @@ soak:           ## many webhooks while workers are killed; SOAK_MESSAGES=300000
 	@$(MAKE) all
 	@MODULE=$(module) t/soak/run
 
-sdk:            ## Codat's and Zapier's own libraries; fetches them by npm
+sdk:            ## Codat's, Zapier's libraries, Node-RED; fetches by npm
 	@t/tools/deps install build test node
 	@$(MAKE) all
 	@mkdir -p $(dir)/sdk && cp t/sdk/package.json $(dir)/sdk/
 	@cd $(dir)/sdk && npm install --no-package-lock --ignore-scripts \
 	    --no-audit --no-fund
 	@CODAT_SDK=$(dir)/sdk MODULE=$(module) t/tools/prove t/track_sdk.t \
-	    t/consumers_sdk.t t/consumers_zapier.t
+	    t/consumers_sdk.t t/consumers_zapier.t t/consumers_node_red.t
 
 fuzz:           ## hostile input, FUZZ_SECONDS=60 for each target
 	@t/tools/deps install build fuzz

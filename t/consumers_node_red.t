@@ -1,6 +1,5 @@
-# A flow of Node-RED subscribes itself at nginx and gets events.  "make sdk" does
-# not fetch Node-RED, which is large:
-#     cd build/sdk && npm install --no-save --ignore-scripts node-red@4.0.9
+# A flow of Node-RED subscribes itself at nginx and gets events.  "make sdk"
+# fetches Node-RED.
 
 use strict;
 use warnings;
@@ -25,7 +24,7 @@ if (`node --version 2>&1` !~ /^v(\d+)\./ || $1 < 18) {
     plan(skip_all => 'no node, of version 18 or later');
 }
 
-plan(skip_all => "no node-red in $folder, see the head of the test")
+plan(skip_all => "no node-red in $folder, \"make sdk\" fetches it")
     unless -f $red;
 
 my $port = do {
