@@ -18,7 +18,7 @@ void
 ngx_codat_fault(const char *point)
 {
     int          fd;
-    char         text[64];
+    char         text[64], won[4096];
     ssize_t      n;
     const char  *path;
 
@@ -43,7 +43,13 @@ ngx_codat_fault(const char *point)
     text[n] = '\0';
     text[strcspn(text, "\n")] = '\0';
 
-    if (ngx_strcmp(text, point) == 0 && unlink(path) == 0) {
+    if (ngx_strcmp(text, point) != 0) {
+        return;
+    }
+
+    (void) snprintf(won, sizeof(won), "%s.%d", path, (int) ngx_pid);
+
+    if (rename(path, won) == 0) {
         (void) raise(SIGKILL);
     }
 }

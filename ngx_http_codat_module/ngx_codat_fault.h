@@ -19,8 +19,8 @@
 
 /*
  * Kills the process if the file that the environment variable
- * CODAT_FAULT_FILE names says "POINT"; the file is removed first, so that
- * one of several processes dies of it.
+ * CODAT_FAULT_FILE names says "POINT".  First it puts its process id behind
+ * the file's name, so that one of several dies of it, and it is known which.
  */
 void ngx_codat_fault(const char *point);
 

@@ -19,7 +19,11 @@
 #define NGX_HTTP_CODAT_DELIVER_MAX    64
 
 /* a lease outlives codat_forward_timeout by that much; msec */
+#if (NGX_CODAT_FAULTS)
+#define NGX_HTTP_CODAT_DELIVER_GRACE  1000
+#else
 #define NGX_HTTP_CODAT_DELIVER_GRACE  10000
+#endif
 
 /* "Retry-After" of an application is heeded up to a day; msec */
 #define NGX_HTTP_CODAT_DELIVER_LATER  86400000

@@ -21,17 +21,19 @@ my $json = JSON::PP->new->utf8->canonical->allow_nonref;
 
 
 # new(allow => parameters, api => directives of /hooks/, out => those of @out,
-#     http, server, store => 'store=sqlite:...', and those of CodatTest::Nginx)
+#     http, server, zone => its size, store => 'store=sqlite:...', and those of
+#     CodatTest::Nginx)
 
 sub new {
     my ($class, %opt) = @_;
 
     my $allow = defined $opt{allow} ? "allow=$opt{allow}" : '';
     my $store = $opt{store} // 'store=sqlite:{{prefix}}/codat.db';
+    my $size = $opt{zone} // '2m';
     my $out = $opt{out} // 'proxy_pass http://127.0.0.1:1;';
 
     my $http = <<"EOC" . ($opt{http} // '');
-        codat_zone zone=codat:2m $store;
+        codat_zone zone=codat:$size $store;
         codat_credential bearer sesame;
 EOC
     my $server = <<"EOC" . ($opt{server} // '');
