@@ -331,6 +331,10 @@ ngx_codat_sign_parse(ngx_str_t *header, ngx_codat_sign_list_t *list)
     list->nhmac = 0;
     list->ned25519 = 0;
 
+    if (header->len == 0) {
+        return;
+    }
+
     p = header->data;
     last = p + header->len;
 

@@ -45,6 +45,10 @@ ngx_codat_time_parse(ngx_str_t *text, int64_t *usec, ngx_uint_t *zone)
     ngx_int_t                rc;
     ngx_codat_time_reader_t  in;
 
+    if (text->len == 0) {
+        return NGX_ERROR;
+    }
+
     in.pos = text->data;
     in.last = text->data + text->len;
 
