@@ -25,7 +25,7 @@ static ngx_int_t ngx_codat_sqlite_write(ngx_codat_sqlite_t *db,
 static ngx_int_t ngx_codat_sqlite_transaction(ngx_codat_sqlite_t *db,
     ngx_codat_work_t *works, ngx_codat_work_t *end, ngx_uint_t reads);
 static ngx_uint_t ngx_codat_sqlite_broken(ngx_codat_sqlite_t *db);
-static const char *ngx_codat_sqlite_hint(int code);
+static const char *ngx_codat_sqlite_hint(ngx_codat_sqlite_t *db);
 static ngx_int_t ngx_codat_sqlite_commit(ngx_codat_sqlite_t *db);
 static ngx_uint_t ngx_codat_sqlite_reads(ngx_codat_work_t *work);
 static ngx_int_t ngx_codat_sqlite_version(ngx_codat_sqlite_t *db);
@@ -61,6 +61,7 @@ ngx_codat_sqlite_create_handle(ngx_codat_store_t *store, ngx_log_t *log)
     db->store = store;
     db->log = log;
     db->lock = -1;
+    db->make = store->temporary & 1;
 
     return db;
 }
@@ -127,6 +128,10 @@ ngx_codat_sqlite_synchronous(ngx_codat_sqlite_t *db, ngx_codat_work_t *works)
 {
     unsigned           lazy;
     ngx_codat_work_t  *work;
+
+    if (db->store->temporary) {
+        return NGX_OK;
+    }
 
     lazy = 1;
 
@@ -583,7 +588,7 @@ ngx_codat_sqlite_error(ngx_codat_sqlite_t *db, const char *what)
             p = ngx_strerror(err, p, (size_t) (last - p));
         }
 
-        p = ngx_slprintf(p, last, ")%s", ngx_codat_sqlite_hint(db->code));
+        p = ngx_slprintf(p, last, ")%s", ngx_codat_sqlite_hint(db));
     }
 
     *p = '\0';
@@ -597,9 +602,9 @@ ngx_codat_sqlite_error(ngx_codat_sqlite_t *db, const char *what)
 /* what to do about it */
 
 static const char *
-ngx_codat_sqlite_hint(int code)
+ngx_codat_sqlite_hint(ngx_codat_sqlite_t *db)
 {
-    switch (code & 0xff) {
+    switch (db->code & 0xff) {
 
     case SQLITE_BUSY:
         return ": another program holds it";
@@ -612,7 +617,8 @@ ngx_codat_sqlite_hint(int code)
 
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-        return ": put a backup in its place";
+        return db->store->temporary ? ": start nginx anew"
+                                    : ": put a backup in its place";
 
     case SQLITE_FULL:
         return ": make room on its disk";

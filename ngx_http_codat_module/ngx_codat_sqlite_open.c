@@ -280,6 +280,16 @@ ngx_codat_sqlite_setup(ngx_codat_sqlite_t *db)
         return NGX_ERROR;
     }
 
+    /* whatever ends so that a disk has not got it ends such a store too */
+
+    if (db->store->temporary
+        && sqlite3_exec(db->db, "PRAGMA synchronous = OFF", NULL, NULL, NULL)
+           != SQLITE_OK)
+    {
+        ngx_codat_sqlite_error(db, NULL);
+        return NGX_ERROR;
+    }
+
     if (ngx_codat_sqlite_schema(db) != NGX_OK) {
         return NGX_ERROR;
     }

@@ -355,7 +355,22 @@ ngx_codat_sqlite_create(ngx_codat_sqlite_t *db)
                   NGX_CODAT_SQLITE_APPLICATION, NGX_CODAT_SQLITE_SCHEMA,
                   NGX_CODAT_SQLITE_SCHEMA) = '\0';
 
-    return ngx_codat_sqlite_script(db, (char *) sql);
+    if (ngx_codat_sqlite_script(db, (char *) sql) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    /*
+     * If its files are removed, or moved, the zone has rows of the one
+     * before: what is written from now on has to be newer.
+     */
+
+    if (!db->store->temporary) {
+        return NGX_OK;
+    }
+
+    return ngx_codat_sqlite_script(db, "UPDATE meta SET value ="
+                                   " strftime('%s', 'now') * 1000000"
+                                   " WHERE key = 'row_version'");
 }
 
 

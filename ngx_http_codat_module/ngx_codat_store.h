@@ -76,6 +76,10 @@ struct ngx_codat_store_s {
     const ngx_codat_store_backend_t  *backend;
     ngx_str_t                         path;     /* ends with a NUL */
     ngx_str_t                         zone;     /* its name, for messages */
+    ngx_str_t                         folder;   /* of a temporary one */
+    ngx_uint_t                        temporary; /* unsigned  temporary:1;
+                                                   it ends with its zone */
+    ngx_cycle_t                      *cycle;    /* of its configuration */
     void                             *pool;     /* of threads */
     void                             *worker;   /* what a process has of it */
     ngx_codat_store_health_t         *health;   /* or NULL */

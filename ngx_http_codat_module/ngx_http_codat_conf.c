@@ -317,9 +317,11 @@ ngx_http_codat_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    shm_zone->init = ngx_codat_zone_init;
+    shm_zone->init = ngx_http_codat_conf_store_init;
     shm_zone->data = zone;
     zone->shm_zone = shm_zone;
+
+    ngx_http_codat_conf_store_begin(cf, shm_zone);
 
     return NGX_CONF_OK;
 }

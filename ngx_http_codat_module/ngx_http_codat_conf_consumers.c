@@ -8,6 +8,7 @@
 #include "ngx_http_codat_conf.h"
 #include "ngx_http_codat_conf_consumers.h"
 #include "ngx_http_codat_conf_forward.h"
+#include "ngx_http_codat_conf_store.h"
 #include "ngx_http_codat_consumers.h"
 
 
@@ -327,13 +328,14 @@ static char *
 ngx_http_codat_consumers_check(ngx_conf_t *cf,
     ngx_http_codat_loc_conf_t *conf)
 {
-    ngx_codat_zone_t                 *zone;
     ngx_http_core_loc_conf_t         *clcf;
     ngx_http_codat_api_conf_t        *api;
     ngx_http_codat_consumers_conf_t  *consumers;
 
     api = &conf->api;
     consumers = api->consumers;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
     if (ngx_http_codat_conf_check_zone(cf, "codat_consumers",
                                        consumers->zone, api->file, api->line)
@@ -342,13 +344,12 @@ ngx_http_codat_consumers_check(ngx_conf_t *cf,
         return NGX_CONF_ERROR;
     }
 
-    zone = consumers->zone->data;
+    /* the core's own has been merged, and is made for the workers' user */
 
-    if (zone->store == NULL) {
-        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                      "\"codat_consumers\" needs a store, and zone \"%V\" "
-                      "has none, such as store=sqlite:PATH in %s:%ui",
-                      &consumers->zone->shm.name, api->file, api->line);
+    if (ngx_http_codat_conf_store_temporary(cf, consumers->zone,
+                                          &clcf->client_body_temp_path->name)
+        != NGX_CONF_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
@@ -368,8 +369,6 @@ ngx_http_codat_consumers_check(ngx_conf_t *cf,
                       &api->named, api->file, api->line);
         return NGX_CONF_ERROR;
     }
-
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
     if (!clcf->noname) {
         ngx_http_codat_consumers_keys(cf, api, clcf);

@@ -11,6 +11,7 @@
 #include "ngx_http_codat_zones.h"
 
 #if (NGX_CODAT_HAVE_SQLITE && NGX_THREADS)
+#include "ngx_codat_scratch.h"
 #include "ngx_codat_sqlite.h"
 #define NGX_HTTP_CODAT_HAVE_STORE  1
 #else
@@ -25,10 +26,14 @@
 #if (NGX_HTTP_CODAT_HAVE_STORE)
 static char *ngx_http_codat_conf_sqlite(ngx_conf_t *cf,
     ngx_codat_zone_t *zone, ngx_str_t *name, ngx_str_t path);
+static ngx_codat_store_t *ngx_http_codat_conf_store_create(ngx_conf_t *cf,
+    ngx_str_t *name);
 static ngx_int_t ngx_http_codat_conf_folder(ngx_conf_t *cf, ngx_str_t *path);
 static ngx_uint_t ngx_http_codat_conf_same(ngx_conf_t *cf,
     ngx_str_t *path);
 #endif
+static ngx_shm_zone_t *ngx_http_codat_conf_store_old(ngx_cycle_t *cycle,
+    ngx_shm_zone_t *shm_zone);
 static ngx_int_t ngx_http_codat_conf_route(ngx_conf_t *cf,
     ngx_http_codat_loc_conf_t *cdlcf, ngx_http_codat_forward_t *forward);
 static ngx_int_t ngx_http_codat_conf_route_name(ngx_conf_t *cf,
@@ -92,8 +97,6 @@ ngx_http_codat_conf_sqlite(ngx_conf_t *cf, ngx_codat_zone_t *zone,
 {
     ngx_codat_store_t  *store;
 
-    static ngx_str_t    pool = ngx_string("default");
-
     if (path.len == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"codat_zone\" has a store without a file, "
@@ -117,18 +120,36 @@ ngx_http_codat_conf_sqlite(ngx_conf_t *cf, ngx_codat_zone_t *zone,
         return NGX_CONF_ERROR;
     }
 
-    store = ngx_pcalloc(cf->pool, sizeof(ngx_codat_store_t));
-    if (store == NULL || ngx_thread_pool_add(cf, &pool) == NULL) {
+    store = ngx_http_codat_conf_store_create(cf, name);
+    if (store == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    store->backend = &ngx_codat_sqlite_backend;
     store->path = path;
-    store->zone = *name;
 
     zone->store = store;
 
     return NGX_CONF_OK;
+}
+
+
+static ngx_codat_store_t *
+ngx_http_codat_conf_store_create(ngx_conf_t *cf, ngx_str_t *name)
+{
+    ngx_codat_store_t  *store;
+
+    static ngx_str_t    pool = ngx_string("default");
+
+    store = ngx_pcalloc(cf->pool, sizeof(ngx_codat_store_t));
+    if (store == NULL || ngx_thread_pool_add(cf, &pool) == NULL) {
+        return NULL;
+    }
+
+    store->backend = &ngx_codat_sqlite_backend;
+    store->zone = *name;
+    store->cycle = cf->cycle;
+
+    return store;
 }
 
 
@@ -200,22 +221,192 @@ ngx_http_codat_conf_same(ngx_conf_t *cf, ngx_str_t *path)
 #endif
 
 
+char *
+ngx_http_codat_conf_store_temporary(ngx_conf_t *cf, ngx_shm_zone_t *shm_zone,
+    ngx_str_t *folder)
+{
+#if (NGX_HTTP_CODAT_HAVE_STORE)
+
+    ngx_codat_zone_t  *zone;
+
+    zone = shm_zone->data;
+
+    if (zone->store) {
+        return NGX_CONF_OK;
+    }
+
+    zone->store = ngx_http_codat_conf_store_create(cf, &shm_zone->shm.name);
+    if (zone->store == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    zone->store->temporary = 1;
+    zone->store->folder = *folder;
+
+    return NGX_CONF_OK;
+
+#else
+
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                  "\"codat_consumers\" needs SQLite and threads, which were "
+                  "missing when the module was built");
+
+    return NGX_CONF_ERROR;
+
+#endif
+}
+
+
 ngx_int_t
-ngx_http_codat_conf_store_files(ngx_cycle_t *cycle)
+ngx_http_codat_conf_store_init(ngx_shm_zone_t *shm_zone, void *data)
+{
+#if (NGX_HTTP_CODAT_HAVE_STORE)
+
+    ngx_int_t           rc;
+    ngx_core_conf_t    *ccf;
+    ngx_codat_zone_t   *zone;
+    ngx_codat_store_t  *store;
+    u_char              error[NGX_CODAT_STORE_ERROR];
+
+#endif
+
+    if (ngx_codat_zone_init(shm_zone, data) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+#if (NGX_HTTP_CODAT_HAVE_STORE)
+
+    zone = shm_zone->data;
+    store = zone->store;
+
+    if (store == NULL || ngx_test_config) {
+        return NGX_OK;
+    }
+
+    if (store->temporary) {
+        rc = ngx_codat_scratch_open(store,
+                                    ngx_http_codat_deliver_origin(zone),
+                                    store->cycle->pool, error);
+    } else {
+        ccf = (ngx_core_conf_t *) ngx_get_conf(store->cycle->conf_ctx,
+                                               ngx_core_module);
+
+        rc = ngx_codat_sqlite_files(store, ccf->user, ccf->group, error);
+    }
+
+    if (rc != NGX_OK) {
+        ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                      "codat: store \"%V\" of zone \"%V\" can't be made "
+                      "ready: %s", &store->path, &store->zone, error);
+        return NGX_ERROR;
+    }
+
+#endif
+
+    return NGX_OK;
+}
+
+
+/* what the zone knows is of another store, and so are its versions of rows */
+
+void
+ngx_http_codat_conf_store_begin(ngx_conf_t *cf, ngx_shm_zone_t *shm_zone)
+{
+    ngx_shm_zone_t     *old;
+    ngx_codat_zone_t   *zone, *ozone;
+    ngx_codat_store_t  *store, *ostore;
+
+    old = ngx_http_codat_conf_store_old(cf->cycle, shm_zone);
+
+    if (old == NULL) {
+        return;
+    }
+
+    zone = shm_zone->data;
+    ozone = old->data;
+
+    store = zone->store;
+    ostore = ozone->store;
+
+    if (store && ostore
+        && (store->path.len != ostore->path.len
+            || ngx_memcmp(store->path.data, ostore->path.data,
+                          store->path.len)
+               != 0))
+    {
+        shm_zone->noreuse = 1;
+    }
+}
+
+
+static ngx_shm_zone_t *
+ngx_http_codat_conf_store_old(ngx_cycle_t *cycle, ngx_shm_zone_t *shm_zone)
+{
+    ngx_str_t               *name;
+    ngx_shm_zone_t          *old;
+    ngx_http_codat_zones_t   zones;
+
+    if (cycle->old_cycle == NULL) {
+        return NULL;
+    }
+
+    name = &shm_zone->shm.name;
+
+    ngx_memzero(&zones, sizeof(ngx_http_codat_zones_t));
+
+    while ((old = ngx_http_codat_zones_next(cycle->old_cycle, &zones))
+           != NULL)
+    {
+        if (old->shm.name.len == name->len
+            && ngx_strncmp(old->shm.name.data, name->data, name->len) == 0)
+        {
+            return old;
+        }
+    }
+
+    return NULL;
+}
+
+
+/*
+ * The core looks at the flag of the new zone to make it, and at that of the
+ * old one to free it: which has to go now, and the new one is to be kept by
+ * the next configuration.
+ */
+
+void
+ngx_http_codat_conf_store_begun(ngx_cycle_t *cycle)
+{
+    ngx_shm_zone_t          *shm_zone, *old;
+    ngx_http_codat_zones_t   zones;
+
+    ngx_memzero(&zones, sizeof(ngx_http_codat_zones_t));
+
+    while ((shm_zone = ngx_http_codat_zones_next(cycle, &zones)) != NULL) {
+
+        if (!shm_zone->noreuse) {
+            continue;
+        }
+
+        shm_zone->noreuse = 0;
+
+        old = ngx_http_codat_conf_store_old(cycle, shm_zone);
+
+        if (old) {
+            old->noreuse = 1;
+        }
+    }
+}
+
+
+void
+ngx_http_codat_conf_store_end(ngx_cycle_t *cycle)
 {
 #if (NGX_HTTP_CODAT_HAVE_STORE)
 
     ngx_shm_zone_t          *shm_zone;
-    ngx_core_conf_t         *ccf;
     ngx_codat_zone_t        *zone;
     ngx_http_codat_zones_t   zones;
-    u_char                   error[NGX_CODAT_STORE_ERROR];
-
-    if (ngx_test_config) {
-        return NGX_OK;
-    }
-
-    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
 
     ngx_memzero(&zones, sizeof(ngx_http_codat_zones_t));
 
@@ -223,24 +414,12 @@ ngx_http_codat_conf_store_files(ngx_cycle_t *cycle)
 
         zone = shm_zone->data;
 
-        if (zone->store == NULL) {
-            continue;
-        }
-
-        if (ngx_codat_sqlite_files(zone->store, ccf->user, ccf->group, error)
-            != NGX_OK)
-        {
-            ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
-                          "codat: store \"%V\" of zone \"%V\" can't be made "
-                          "ready: %s", &zone->store->path,
-                          &zone->store->zone, error);
-            return NGX_ERROR;
+        if (zone->store && zone->store->temporary) {
+            ngx_codat_scratch_remove(zone->store);
         }
     }
 
 #endif
-
-    return NGX_OK;
 }
 
 
@@ -351,15 +530,17 @@ ngx_http_codat_conf_store_endpoint(ngx_conf_t *cf,
     ngx_http_codat_loc_conf_t *cdlcf)
 {
     u_char                    *p;
-    ngx_uint_t                 i, queued;
+    ngx_uint_t                 i, queued, lasting;
     ngx_codat_zone_t          *zone;
     ngx_http_codat_forward_t  *forwards;
 
     zone = cdlcf->zone->data;
 
-    if (cdlcf->delivery == NGX_HTTP_CODAT_DELIVERY_QUEUED
-        && zone->store == NULL)
-    {
+    /* a temporary one, which consumers make, is nothing to build upon */
+
+    lasting = (zone->store && !zone->store->temporary);
+
+    if (cdlcf->delivery == NGX_HTTP_CODAT_DELIVERY_QUEUED && !lasting) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"codat_webhook\" has delivery=queued, which needs a "
                       "store, and zone \"%V\" has none, such as "
@@ -369,8 +550,8 @@ ngx_http_codat_conf_store_endpoint(ngx_conf_t *cf,
     }
 
     if (cdlcf->delivery == NGX_HTTP_CODAT_DELIVERY_UNSET) {
-        cdlcf->delivery = zone->store ? NGX_HTTP_CODAT_DELIVERY_QUEUED
-                                      : NGX_HTTP_CODAT_DELIVERY_SYNC;
+        cdlcf->delivery = lasting ? NGX_HTTP_CODAT_DELIVERY_QUEUED
+                                  : NGX_HTTP_CODAT_DELIVERY_SYNC;
     }
 
     queued = (cdlcf->delivery == NGX_HTTP_CODAT_DELIVERY_QUEUED);

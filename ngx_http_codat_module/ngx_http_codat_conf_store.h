@@ -44,11 +44,32 @@ char *ngx_http_codat_conf_store_endpoint(ngx_conf_t *cf,
     ngx_http_codat_loc_conf_t *cdlcf);
 
 /*
- * Makes the files of a store that are not there yet, for the user of the
- * workers: their folder need not be writable for them.  Returns NGX_OK or
- * NGX_ERROR, logged.
+ * Gives a zone without "store=" one that is as lasting as the zone itself,
+ * in a folder that the workers' user has.  Returns NGX_CONF_OK or
+ * NGX_CONF_ERROR, logged.
  */
-ngx_int_t ngx_http_codat_conf_store_files(ngx_cycle_t *cycle);
+char *ngx_http_codat_conf_store_temporary(ngx_conf_t *cf,
+    ngx_shm_zone_t *shm_zone, ngx_str_t *folder);
+
+/*
+ * The init callback of a zone: ngx_codat_zone_init(), and behind it the files
+ * of a store that are not there yet are made, for the user of the workers:
+ * their folder need not be writable for them.  Not in init_module, for what
+ * fails there ends nginx, on a reload too.  Returns NGX_OK or NGX_ERROR,
+ * logged.
+ */
+ngx_int_t ngx_http_codat_conf_store_init(ngx_shm_zone_t *shm_zone,
+    void *data);
+
+/* A zone that has been declared is made anew if it had another store. */
+void ngx_http_codat_conf_store_begin(ngx_conf_t *cf,
+    ngx_shm_zone_t *shm_zone);
+
+/* The same, once the configuration is sure to be used. */
+void ngx_http_codat_conf_store_begun(ngx_cycle_t *cycle);
+
+/* The end of the master: temporary stores go. */
+void ngx_http_codat_conf_store_end(ngx_cycle_t *cycle);
 
 
 #endif /* _NGX_HTTP_CODAT_CONF_STORE_H_INCLUDED_ */

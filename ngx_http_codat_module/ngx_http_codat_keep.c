@@ -356,6 +356,10 @@ ngx_http_codat_keep_loaded(ngx_codat_work_t *w)
     if (!store->loaded) {
         store->loaded = 1;
 
+        if (keep->zone->store->temporary) {
+            return;                 /* it is as new as the zone */
+        }
+
         ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
                       "codat: zone \"%V\" has what store \"%V\" knows",
                       &keep->zone->store->zone, &keep->zone->store->path);

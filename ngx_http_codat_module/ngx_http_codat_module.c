@@ -34,6 +34,7 @@ static ngx_int_t ngx_http_codat_postconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_codat_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_codat_init_process(ngx_cycle_t *cycle);
 static void ngx_http_codat_exit_process(ngx_cycle_t *cycle);
+static void ngx_http_codat_exit_master(ngx_cycle_t *cycle);
 
 
 static ngx_conf_enum_t  ngx_http_codat_satisfy[] = {
@@ -216,7 +217,7 @@ ngx_module_t  ngx_http_codat_module = {
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
     ngx_http_codat_exit_process,           /* exit process */
-    NULL,                                  /* exit master */
+    ngx_http_codat_exit_master,            /* exit master */
     NGX_MODULE_V1_PADDING
 };
 
@@ -271,11 +272,9 @@ ngx_http_codat_postconfiguration(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_codat_init_module(ngx_cycle_t *cycle)
 {
-    if (ngx_http_codat_variables_init(cycle) != NGX_OK) {
-        return NGX_ERROR;
-    }
+    ngx_http_codat_conf_store_begun(cycle);
 
-    return ngx_http_codat_conf_store_files(cycle);
+    return ngx_http_codat_variables_init(cycle);
 }
 
 
@@ -299,4 +298,11 @@ ngx_http_codat_exit_process(ngx_cycle_t *cycle)
 {
     ngx_http_codat_dispatch_exit(cycle);
     ngx_http_codat_deliver_exit(cycle);
+}
+
+
+static void
+ngx_http_codat_exit_master(ngx_cycle_t *cycle)
+{
+    ngx_http_codat_conf_store_end(cycle);
 }

@@ -385,8 +385,9 @@ ngx_http_codat_overview_store(u_char *p, ngx_codat_zone_t *zone,
 {
     ngx_uint_t  i;
 
-    p = ngx_sprintf(p, ",\"store\":{\"failing\":%s,\"loaded\":%s"
+    p = ngx_sprintf(p, ",\"store\":{%s\"failing\":%s,\"loaded\":%s"
                        ",\"events\":%uL,\"deliveries\":{",
+                    zone->store->temporary ? "\"temporary\":true," : "",
                     ngx_http_codat_keep_failing(zone) ? "true" : "false",
                     store->loaded ? "true" : "false", store->events);
 

@@ -38,6 +38,8 @@ my $tls = eval { require IO::Socket::SSL; 1 };
 my $certificates = File::Temp->newdir;
 my $certificate = '';
 
+mkdir($certificates->dirname . '/bad.db-lock');
+
 if ($tls) {
     my ($crt, $key) = make_cert($certificates->dirname);
     $certificate = "ssl_certificate $crt; ssl_certificate_key $key;";
@@ -93,6 +95,10 @@ for (
      'codat_zone zone=codat:1m;', $server],
     ['a mistake elsewhere, and no endpoint', qr/unknown "nosuch" variable/,
      '', $certificate . 'location / { return 200 $nosuch; }'],
+    ['a store that can\'t be made ready',
+     qr/store "\S+\/bad\.db" of zone "codat" can't be made ready: /,
+     $http =~ s{codat:1m}{codat:1m store=sqlite:$certificates/bad.db}r,
+     $server],
     ['a mistake elsewhere, and endpoints', qr/unknown "nosuch" variable/,
      $http, $server . 'location /bad { return 200 $nosuch; }'],
 ) {

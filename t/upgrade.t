@@ -193,7 +193,8 @@ sub start {
     $nginx = $class->new(level => 'notice', binary => $binary, %opt, conf => {
         http => 'codat_zone zone=codat:256k; codat_credential bearer sesame;',
         server => 'location = /hook { codat_webhook zone=codat; }
-                   location /codat/ { codat_status zone=codat; }',
+                   location /codat/ { codat_status zone=codat; }'
+            . ($opt{server} // ''),
     })->start;
 }
 
@@ -313,6 +314,37 @@ subtest 'one process' => sub {
     # HUP is nothing to ask of it: no nginx serves after that in this mode
 
     ok($nginx->stop, 'it ends');
+    no_bad_log($nginx);
+};
+
+
+subtest 'consumers of a zone without a store: those of each master' => sub {
+    start('Daemon', workers => 1, server => 'location /hooks/ {
+        codat_consumers zone=codat deliver=@out; }
+        location @out { proxy_pass http://127.0.0.1:1; }');
+
+    my $old = $nginx->pid;
+    my $stores = sub { map { m{([0-9a-f]{16})-used$} }
+                       glob($nginx->prefix . '/temp/client_body/*') };
+    my ($first) = $stores->();
+
+    my $new = upgrade($old);
+    is(scalar($stores->()), 2, 'the new one has its own');
+
+    kill('WINCH', $old);
+    ok(until_true(sub { !workers_of($old) }), 'the old workers go');
+    ok(end_master($old, 'QUIT'), 'and the old master');
+    my @left = $stores->();
+    is(scalar @left, 1, 'with theirs');
+    isnt($left[0], $first, 'not that of the new one');
+
+    $nginx->{pid} = $new;
+    is($nginx->request('POST', '/hooks/webhooks/integrationKeys/zapier', {},
+                       '')->status, 201, 'which serves');
+
+    ok(end_master($new, 'QUIT'), 'it ends');
+    is(scalar($stores->()), 0, 'with its own');
+    delete $nginx->{pid};
     no_bad_log($nginx);
 };
 
