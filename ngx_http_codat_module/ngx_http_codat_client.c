@@ -290,6 +290,11 @@ ngx_http_codat_client_header(ngx_http_request_t *r, ngx_str_t *line)
         r->headers_in.host = h;
     }
 
+    if (h->key.len == 12 && ngx_memcmp(h->lowcase_key, "content-type", 12) == 0)
+    {
+        r->headers_in.content_type = h;
+    }
+
     return NGX_OK;
 }
 

@@ -337,7 +337,7 @@ ngx_http_codat_persist_texts(ngx_http_request_t *r,
 }
 
 
-/* those that format=raw passes on */
+/* those that format=raw passes on, and the type of the body */
 
 static ngx_int_t
 ngx_http_codat_persist_headers(ngx_http_request_t *r,
@@ -355,7 +355,9 @@ ngx_http_codat_persist_headers(ngx_http_request_t *r,
 
     while ((h = ngx_http_codat_header_next(&iter)) != NULL) {
 
-        if (ngx_http_codat_child_passes(r, h)) {
+        if (h == r->headers_in.content_type
+            || ngx_http_codat_child_passes(r, h))
+        {
             len += h->key.len + sizeof(": \n") - 1 + h->value.len;
         }
     }
@@ -375,7 +377,9 @@ ngx_http_codat_persist_headers(ngx_http_request_t *r,
 
     while ((h = ngx_http_codat_header_next(&iter)) != NULL) {
 
-        if (ngx_http_codat_child_passes(r, h)) {
+        if (h == r->headers_in.content_type
+            || ngx_http_codat_child_passes(r, h))
+        {
             p = ngx_sprintf(p, "%V: %V\n", &h->key, &h->value);
         }
     }

@@ -147,6 +147,10 @@ subtest 'format=raw has the headers and the body that were sent' => sub {
     is($request->{body}, $body, 'body');
     is(join(' ', map { $headers->{"webhook-$_"} } qw(id timestamp signature)),
        'msg_raw 1234567890 v1,abc', 'headers');
+    is($headers->{'content-type'}, 'application/json', 'type');
+    is(join(' ', grep { $_ ne 'connection' } sort keys %$headers),
+       'content-length content-type host webhook-id webhook-signature '
+       . 'webhook-timestamp x-attempt', 'and no others');
 };
 
 
