@@ -15,6 +15,7 @@
 #include <ngx_thread_pool.h>
 #endif
 
+#include "ngx_codat_share.h"
 #include "ngx_codat_store.h"
 
 
@@ -25,13 +26,10 @@
 
 /*
  * What nobody waits for, deliveries to consumers, goes in groups of its own,
- * smaller ones, and while webhooks come takes a tenth of the time at most, of
- * all workers together.  In msec, a share that one of them has not given back
- * ends by itself.
+ * smaller ones, and while webhooks come takes a share of the time, of all
+ * workers together.
  */
 #define NGX_CODAT_STORE_LATER  64
-#define NGX_CODAT_STORE_REST   9
-#define NGX_CODAT_STORE_SHARE  1000
 
 /*
  * Those who are answered when a group is on disk send the next one: if it
@@ -321,7 +319,7 @@ ngx_codat_store_msec(void)
 static ngx_uint_t
 ngx_codat_store_turn(ngx_codat_store_worker_t *worker)
 {
-    uint64_t                   now, at;
+    uint64_t                   now, at, wait;
     ngx_codat_store_health_t  *health;
 
     if (worker->later == NULL) {
@@ -339,21 +337,19 @@ ngx_codat_store_turn(ngx_codat_store_worker_t *worker)
 
     now = ngx_codat_store_msec();
     at = health->later;
+    wait = ngx_codat_share_wait(now, at);
 
-    /* a clock that was set back must not stop it */
-
-    if (at > now && at <= now + NGX_CODAT_STORE_SHARE) {
+    if (wait) {
 
         if (!worker->turn.timer_set) {
-            ngx_add_timer(&worker->turn, (ngx_msec_t) (at - now));
+            ngx_add_timer(&worker->turn, (ngx_msec_t) wait);
         }
 
         return 0;
     }
 
     if (!ngx_atomic_cmp_set(&health->later, (ngx_atomic_uint_t) at,
-                            (ngx_atomic_uint_t) (now
-                                                 + NGX_CODAT_STORE_SHARE)))
+                            (ngx_atomic_uint_t) ngx_codat_share_begin(now)))
     {
         if (!worker->turn.timer_set) {
             ngx_add_timer(&worker->turn, 10);
@@ -371,18 +367,13 @@ ngx_codat_store_turn(ngx_codat_store_worker_t *worker)
 static void
 ngx_codat_store_rest(ngx_codat_store_worker_t *worker)
 {
-    uint64_t  now, took;
-
     if (worker->began == 0) {
         return;
     }
 
-    now = ngx_codat_store_msec();
-    took = (now > worker->began) ? now - worker->began : 1;
-
     worker->store->health->later = (ngx_atomic_uint_t)
-                     (now + ngx_min(took * NGX_CODAT_STORE_REST,
-                                    NGX_CODAT_STORE_SHARE));
+                                   ngx_codat_share_end(worker->began,
+                                                     ngx_codat_store_msec());
     worker->began = 0;
 }
 

@@ -60,6 +60,7 @@ int ngx_codat_unit_recent(void);
 int ngx_codat_unit_record(void);
 int ngx_codat_unit_sample(void);
 int ngx_codat_unit_scratch(void);
+int ngx_codat_unit_share(void);
 int ngx_codat_unit_sign(void);
 int ngx_codat_unit_stats(void);
 int ngx_codat_unit_store(void);
