@@ -5,8 +5,9 @@
  * Ring 1.  Which forwards the deliveries in the database are for, and which
  * of these some nginx still has in its configuration.  What is for no forward
  * any more is dead: where it can be seen, and delivered again once the
- * forward is back.  And what time it is: where the clock was set back, what
- * was to happen soon is not to wait until it is that late again.
+ * forward is back.  So it is with consumers.  And what time it is: where the
+ * clock was set back, what was to happen soon is not to wait until it is that
+ * late again.
  */
 
 
@@ -40,13 +41,24 @@ static ngx_int_t ngx_codat_sqlite_sooner(ngx_codat_sqlite_t *db,
 static ngx_int_t ngx_codat_sqlite_route(ngx_codat_sqlite_t *db,
     ngx_codat_work_routes_t *routes, const ngx_str_t *route,
     ngx_uint_t *left);
+static ngx_int_t ngx_codat_sqlite_gone(ngx_codat_sqlite_t *db,
+    ngx_codat_work_routes_t *routes, const ngx_str_t *route);
+static ngx_int_t ngx_codat_sqlite_given_up(ngx_codat_sqlite_t *db,
+    ngx_codat_work_routes_t *routes, const ngx_str_t *route,
+    ngx_uint_t count);
 static ngx_int_t ngx_codat_sqlite_end(ngx_codat_sqlite_t *db,
     ngx_codat_sql_e sql, const ngx_str_t *route, int64_t now,
     ngx_uint_t *left);
+static ngx_int_t ngx_codat_sqlite_end_consumers(ngx_codat_sqlite_t *db,
+    ngx_codat_work_routes_t *routes, ngx_uint_t *left);
+static ngx_int_t ngx_codat_sqlite_end_outgoing(ngx_codat_sqlite_t *db,
+    int64_t now, ngx_uint_t *left);
 
 
 static const ngx_str_t  ngx_codat_sqlite_no_route =
     ngx_string("no such codat_forward in the configuration");
+static const ngx_str_t  ngx_codat_sqlite_no_consumers =
+    ngx_string("no codat_consumers in the configuration");
 
 
 ngx_int_t
@@ -89,7 +101,9 @@ ngx_codat_sqlite_routes(ngx_codat_sqlite_t *db,
         }
     }
 
-    if (rc == NGX_ERROR) {
+    if (rc == NGX_ERROR
+        || ngx_codat_sqlite_end_consumers(db, routes, &left) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -284,33 +298,14 @@ ngx_codat_sqlite_route(ngx_codat_sqlite_t *db,
     ngx_codat_work_routes_t *routes, const ngx_str_t *route,
     ngx_uint_t *left)
 {
-    int64_t                 known;
-    ngx_int_t               rc;
-    ngx_uint_t              was;
-    sqlite3_stmt           *stmt;
-    ngx_codat_work_gone_t  *gone;
+    ngx_int_t      rc;
+    ngx_uint_t     was;
+    sqlite3_stmt  *stmt;
 
-    stmt = ngx_codat_sqlite(db, NGX_CODAT_SQL_ROUTE_KNOWN);
-    if (stmt == NULL) {
-        return NGX_ERROR;
-    }
+    rc = (*left) ? ngx_codat_sqlite_gone(db, routes, route) : NGX_DECLINED;
 
-    ngx_codat_sqlite_text(stmt, 1, route);
-
-    rc = ngx_codat_sqlite_any(db, stmt, &known);
-
-    if (rc == NGX_ERROR) {
-        return NGX_ERROR;
-    }
-
-    /* also where the clock was set back */
-
-    if (rc == NGX_DECLINED || known > routes->now) {
-        return ngx_codat_sqlite_know(db, route, routes->now);
-    }
-
-    if (known >= routes->before || *left == 0) {
-        return NGX_OK;
+    if (rc != NGX_OK) {
+        return (rc == NGX_DECLINED) ? NGX_OK : NGX_ERROR;
     }
 
     /* what a worker that died has left */
@@ -339,7 +334,52 @@ ngx_codat_sqlite_route(ngx_codat_sqlite_t *db,
         return NGX_ERROR;
     }
 
-    if (*left == was) {
+    return ngx_codat_sqlite_given_up(db, routes, route, was - *left);
+}
+
+
+/* NGX_OK if nobody has known it for long enough, or NGX_DECLINED */
+
+static ngx_int_t
+ngx_codat_sqlite_gone(ngx_codat_sqlite_t *db,
+    ngx_codat_work_routes_t *routes, const ngx_str_t *route)
+{
+    int64_t        known;
+    ngx_int_t      rc;
+    sqlite3_stmt  *stmt;
+
+    stmt = ngx_codat_sqlite(db, NGX_CODAT_SQL_ROUTE_KNOWN);
+    if (stmt == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_codat_sqlite_text(stmt, 1, route);
+
+    rc = ngx_codat_sqlite_any(db, stmt, &known);
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    /* also where the clock was set back */
+
+    if (rc == NGX_DECLINED || known > routes->now) {
+        return (ngx_codat_sqlite_know(db, route, routes->now) == NGX_OK)
+                   ? NGX_DECLINED : NGX_ERROR;
+    }
+
+    return (known < routes->before) ? NGX_OK : NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_codat_sqlite_given_up(ngx_codat_sqlite_t *db,
+    ngx_codat_work_routes_t *routes, const ngx_str_t *route,
+    ngx_uint_t count)
+{
+    ngx_codat_work_gone_t  *gone;
+
+    if (count == 0) {
         return NGX_OK;
     }
 
@@ -351,7 +391,7 @@ ngx_codat_sqlite_route(ngx_codat_sqlite_t *db,
     }
 
     gone->route = *route;
-    gone->count = was - *left;
+    gone->count = count;
 
     return NGX_OK;
 }
@@ -376,6 +416,91 @@ ngx_codat_sqlite_end(ngx_codat_sqlite_t *db, ngx_codat_sql_e sql,
     ngx_codat_sqlite_int(stmt, 2, now);
     ngx_codat_sqlite_text(stmt, 3, &ngx_codat_sqlite_no_route);
     ngx_codat_sqlite_int(stmt, 4, (int64_t) *left);
+
+    if (ngx_codat_sqlite_exec(db, stmt) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    *left -= (ngx_uint_t) sqlite3_changes(db->db);
+
+    return NGX_OK;
+}
+
+
+/* without consumers in any configuration nobody would ever end this */
+
+static ngx_int_t
+ngx_codat_sqlite_end_consumers(ngx_codat_sqlite_t *db,
+    ngx_codat_work_routes_t *routes, ngx_uint_t *left)
+{
+    int64_t        waits;
+    ngx_int_t      rc;
+    ngx_uint_t     was;
+    sqlite3_stmt  *stmt;
+
+    static const ngx_str_t  name = ngx_string(NGX_CODAT_WORK_CONSUMERS);
+
+    stmt = ngx_codat_sqlite(db, NGX_CODAT_SQL_CONSUMERS_WAIT);
+
+    if (stmt == NULL || ngx_codat_sqlite_any(db, stmt, &waits) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    rc = (waits && *left) ? ngx_codat_sqlite_gone(db, routes, &name)
+                          : NGX_DECLINED;
+
+    if (rc != NGX_OK) {
+        return (rc == NGX_DECLINED) ? NGX_OK : NGX_ERROR;
+    }
+
+    was = *left;
+
+    stmt = ngx_codat_sqlite(db, NGX_CODAT_SQL_CONSUMERS_END_FANOUT);
+    if (stmt == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_codat_sqlite_int(stmt, 1, (int64_t) *left);
+
+    if (ngx_codat_sqlite_exec(db, stmt) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    *left -= (ngx_uint_t) sqlite3_changes(db->db);
+
+    if (ngx_codat_sqlite_end_outgoing(db, routes->now, left) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_codat_sqlite_given_up(db, routes, &name, was - *left);
+}
+
+
+static ngx_int_t
+ngx_codat_sqlite_end_outgoing(ngx_codat_sqlite_t *db, int64_t now,
+    ngx_uint_t *left)
+{
+    sqlite3_stmt  *stmt;
+
+    stmt = ngx_codat_sqlite(db, NGX_CODAT_SQL_CONSUMERS_EXPIRED);
+    if (stmt == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_codat_sqlite_int(stmt, 1, now);
+
+    if (ngx_codat_sqlite_exec(db, stmt) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    stmt = ngx_codat_sqlite(db, NGX_CODAT_SQL_CONSUMERS_END);
+    if (stmt == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_codat_sqlite_int(stmt, 1, now);
+    ngx_codat_sqlite_text(stmt, 2, &ngx_codat_sqlite_no_consumers);
+    ngx_codat_sqlite_int(stmt, 3, (int64_t) *left);
 
     if (ngx_codat_sqlite_exec(db, stmt) != NGX_OK) {
         return NGX_ERROR;

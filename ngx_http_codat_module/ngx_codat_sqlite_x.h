@@ -187,6 +187,31 @@ X(ROUTE_END,
   " WHERE id IN (SELECT id FROM delivery WHERE route = ?1"
   " AND state = 'pending' AND owner = 0 LIMIT ?4)")
 
+/* the same of consumers */
+
+X(CONSUMERS_WAIT,
+  "SELECT EXISTS (SELECT 1 FROM event WHERE fanout = 1)"
+  " OR EXISTS (SELECT 1 FROM consumer_delivery"
+  " INDEXED BY consumer_delivery_due WHERE state = 'pending' AND owner = 0)"
+  " OR EXISTS (SELECT 1 FROM consumer_delivery"
+  " INDEXED BY consumer_delivery_leased"
+  " WHERE state = 'pending' AND owner <> 0)")
+
+X(CONSUMERS_EXPIRED,
+  "UPDATE consumer_delivery SET owner = 0, lease = 0 WHERE id IN ("
+  "SELECT id FROM consumer_delivery INDEXED BY consumer_delivery_leased"
+  " WHERE state = 'pending' AND owner <> 0 AND lease <= ?1)")
+
+X(CONSUMERS_END_FANOUT,
+  "UPDATE event SET fanout = 0 WHERE id IN ("
+  "SELECT id FROM event WHERE fanout = 1 LIMIT ?1)")
+
+X(CONSUMERS_END,
+  "UPDATE consumer_delivery SET state = 'dead', next_at = NULL,"
+  " finished = ?1, last_error = ?2 WHERE id IN ("
+  "SELECT id FROM consumer_delivery INDEXED BY consumer_delivery_due"
+  " WHERE state = 'pending' AND owner = 0 LIMIT ?3)")
+
 /* "clock" in meta is the latest time that an nginx has seen */
 
 X(CLOCK_GET, "SELECT value FROM meta WHERE key = 'clock'")

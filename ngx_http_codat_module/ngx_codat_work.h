@@ -219,7 +219,11 @@ typedef struct {
 } ngx_codat_work_claim_t;
 
 
-/* deliveries of a forward that were given up */
+/* in place of a forward: there are consumers */
+#define NGX_CODAT_WORK_CONSUMERS  "codat_consumers"
+
+
+/* deliveries of a forward that were given up, or events and deliveries */
 
 typedef struct {
     ngx_str_t                  route;
@@ -231,8 +235,10 @@ typedef struct {
  * Notes that an nginx knows these forwards, and gives up deliveries, at most
  * "limit", of those that no nginx has known since "before" (0: none of them),
  * unless a worker has claimed them.  One that is met for the first time is
- * taken for known until now.  Where "now" is before that of an earlier such
- * unit, what was to happen later by the clock of then is set back too.
+ * taken for known until now.  Consumers are such a forward: without them
+ * events are not distributed, and deliveries to them are given up.  Where
+ * "now" is before that of an earlier such unit, what was to happen later by
+ * the clock of then is set back too.
  */
 typedef struct {
     ngx_codat_work_t           work;

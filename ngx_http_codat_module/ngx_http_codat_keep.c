@@ -498,12 +498,14 @@ ngx_http_codat_keep_known(ngx_http_codat_keep_t *keep,
     ngx_http_codat_queue_t     **queues;
     ngx_http_codat_main_conf_t  *cdmcf;
 
+    static const ngx_str_t  consumers = ngx_string(NGX_CODAT_WORK_CONSUMERS);
+
     cdmcf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
                                                 ngx_http_codat_module);
 
     if (cdmcf == NULL
         || ngx_array_init(&work->routes, work->work.pool,
-                          cdmcf->queues.nelts + 1, sizeof(ngx_str_t))
+                          cdmcf->queues.nelts + 2, sizeof(ngx_str_t))
            != NGX_OK)
     {
         return NGX_ERROR;
@@ -525,6 +527,15 @@ ngx_http_codat_keep_known(ngx_http_codat_keep_t *keep,
         /* the configuration outlives the unit: a worker has only one */
 
         *route = queues[i]->forward->route;
+    }
+
+    if (keep->zone->consumers) {
+        route = ngx_array_push(&work->routes);
+        if (route == NULL) {
+            return NGX_ERROR;
+        }
+
+        *route = consumers;
     }
 
     return NGX_OK;
@@ -582,6 +593,20 @@ ngx_http_codat_keep_told(ngx_codat_work_t *w)
         for (i = 0; i < work->gone.nelts; i++) {
 
             count += gone[i].count;
+
+            /* forwards have longer names, of their server and location */
+
+            if (ngx_strncmp(gone[i].route.data, NGX_CODAT_WORK_CONSUMERS,
+                            gone[i].route.len)
+                == 0)
+            {
+                ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                              "codat: %ui events and deliveries of store "
+                              "\"%V\" do not go to consumers: no "
+                              "codat_consumers in the configuration",
+                              gone[i].count, &keep->zone->store->path);
+                continue;
+            }
 
             ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                           "codat: %ui deliveries of store \"%V\" are given "

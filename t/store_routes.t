@@ -7,6 +7,7 @@ use warnings;
 
 use lib 't/lib';
 use CodatTest;
+use CodatTest::Consumers;
 use CodatTest::Metrics;
 use CodatTest::Upstream;
 use Test::More;
@@ -72,6 +73,31 @@ sub wait_state {
 }
 
 
+# the same of consumers: one that fails
+
+my $out = CodatTest::Consumers->new(
+    allow => "http://@{[$app->address]},127.0.0.1", api => 'codat_retry 1h;',
+    out => 'proxy_pass $codat_consumer_url;');
+my $three = $out->nginx;
+
+sub of_consumers {
+    my $sql = shift;
+
+    my $path = $three->prefix . '/codat.db';
+    my $value = qx(sqlite3 $path '.timeout 5000' "$sql" 2>&1);
+    chomp $value;
+
+    return $value;
+}
+
+my $states = 'SELECT state FROM consumer_delivery';
+
+$out->create(url => "http://@{[$app->address]}/consumer");
+is($out->event(body('company.created'), 'webhook-id' => 'msg_out'), 200,
+   'an event for a consumer');
+$app->wait_requests(1);
+$app->reset;
+
 hook($one, 'goes', 'msg_goes1');
 hook($one, 'goes', 'msg_goes2');
 hook($one, 'stays', 'msg_stays');
@@ -82,8 +108,12 @@ is(delivery('msg_goes2')->{state}, 'blocked', 'one is behind another one');
 my $begin = time;
 ok($one->reload(server => server('stays')), 'the forward is removed');
 
+ok($three->reload(server => 'location = /hook { codat_webhook zone=codat; }'),
+   'and codat_consumers');
+
 sleep(30);
 is(delivery('msg_goes1')->{state}, 'pending', 'half a minute later');
+is(of_consumers($states), 'pending', 'that to the consumer as well');
 
 wait_state('msg_goes1', 'dead', 90);
 cmp_ok(time - $begin, '>', 45, 'not at once');
@@ -95,6 +125,12 @@ ok(delivery('msg_goes2')->{finishedOn}, 'and when');
 is(delivery('msg_stays')->{state}, 'pending', 'others go on');
 is(delivery('msg_other')->{state}, 'pending',
    'those of another nginx as well');
+
+ok($three->wait_log(qr{\[warn\]\ .*\ 1\ events\ and\ deliveries\ of\ store
+                       \ "\S+/codat\.db"\ do\ not\ go\ to\ consumers:\ no
+                       \ codat_consumers\ in\ the\ configuration}x, 60),
+   'what is for consumers is given up too');
+is(of_consumers($states), 'dead', 'it is dead');
 
 my @lines = grep { /given up/ } split /\n/, $one->error_log(all => 1)
     . $two->error_log(all => 1);

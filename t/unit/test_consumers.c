@@ -1179,6 +1179,188 @@ pruning_spares_what_is_pending(void **state)
 }
 
 
+/* a keeper's round, "with" consumers in its configuration or without */
+
+static ngx_uint_t
+consumer_known(store_t *s, ngx_uint_t with, ngx_uint_t seconds,
+    ngx_uint_t limit)
+{
+    ngx_str_t                *route;
+    ngx_uint_t                n;
+    ngx_codat_work_gone_t    *gone;
+    ngx_codat_work_routes_t  *work;
+
+    work = ngx_codat_work_create(NGX_CODAT_WORK_ROUTES,
+                                 sizeof(ngx_codat_work_routes_t),
+                                 ngx_cycle->log);
+    assert_non_null(work);
+    assert_int_equal(ngx_array_init(&work->routes, work->work.pool, 1,
+                                    sizeof(ngx_str_t)),
+                     NGX_OK);
+
+    if (with) {
+        route = ngx_array_push(&work->routes);
+        ngx_str_set(route, NGX_CODAT_WORK_CONSUMERS);
+    }
+
+    work->now = NOON + (int64_t) seconds * SECOND;
+    work->before = work->now - 60 * SECOND;
+    work->limit = limit;
+
+    store_ok(s, 0, work);
+
+    assert_true(work->gone.nelts < 2);
+
+    gone = work->gone.elts;
+    n = work->gone.nelts ? gone->count : 0;
+
+    if (n) {
+        assert_int_equal(gone->route.len,
+                         sizeof(NGX_CODAT_WORK_CONSUMERS) - 1);
+    }
+
+    ngx_codat_work_free(&work->work);
+
+    return n;
+}
+
+
+static ngx_uint_t
+consumer_replayed(store_t *s, const char *uid, ngx_uint_t seconds)
+{
+    ngx_uint_t                         n;
+    ngx_codat_work_consumer_replay_t  *work;
+
+    work = ngx_codat_work_create(NGX_CODAT_WORK_CONSUMER_REPLAY,
+                                 sizeof(ngx_codat_work_consumer_replay_t),
+                                 ngx_cycle->log);
+    assert_non_null(work);
+
+    work->uid.data = (u_char *) uid;
+    work->uid.len = strlen(uid);
+    work->since = NOON;
+    work->now = NOON + (int64_t) seconds * SECOND;
+    work->limit = 100;
+
+    store_ok(s, 0, work);
+
+    n = work->count;
+    ngx_codat_work_free(&work->work);
+
+    return n;
+}
+
+
+static void
+nothing_waits_without_consumers(void **state)
+{
+    store_t                  s;
+    ngx_codat_work_prune_t  *prune;
+
+    static const char  *pending = "SELECT count(*) FROM consumer_delivery"
+                                  " WHERE state = 'pending'";
+    static const char  *waiting = "SELECT sum(fanout) FROM event";
+
+    store_open(&s);
+    consumer_add(&s, "c1", "*", "");
+    consumer_add(&s, "c2", "*", "");
+
+    consumer_event(&s, "e1", "a.b", 0, NULL);
+    assert_int_equal(consumer_fanout(&s, 0, 64, 1), 2);
+    consumer_event(&s, "e2", "a.b", 1, NULL);
+    consumer_event(&s, "e3", "a.b", 2, NULL);
+
+    /* a worker that dies has one of them */
+
+    assert_int_equal(consumer_claims(&s, 1, 1, 1, NOON + 2 * SECOND), 1);
+
+    /* some nginx has consumers, or had them a moment ago */
+
+    assert_int_equal(consumer_known(&s, 1, 10, 100), 0);
+    assert_int_equal(consumer_known(&s, 0, 20, 100), 0);
+    assert_int_equal(consumer_known(&s, 0, 70, 100), 0);
+    assert_int_equal(consumer_known(&s, 1, 80, 100), 0);
+    assert_int_equal(consumer_known(&s, 0, 140, 100), 0);
+    assert_int_equal(store_value(&s, waiting), 2);
+    assert_int_equal(store_value(&s, pending), 2);
+
+    /* and then none any more */
+
+    assert_int_equal(consumer_known(&s, 0, 141, 1), 1);
+    assert_int_equal(store_value(&s, waiting), 1);
+    assert_int_equal(consumer_known(&s, 0, 142, 100), 3);
+    assert_int_equal(store_value(&s, waiting), 0);
+    assert_int_equal(store_value(&s, pending), 0);
+    assert_int_equal(store_value(&s, "SELECT count(*) FROM consumer_delivery"
+                                     " WHERE state = 'dead'"
+                                     " AND next_at IS NULL"
+                                     " AND finished IS NOT NULL"
+                                     " AND last_error = 'no codat_consumers"
+                                     " in the configuration'"), 2);
+    assert_int_equal(consumer_known(&s, 0, 143, 100), 0);
+
+    /* they are back: nothing is sent by itself, but by a replay */
+
+    assert_int_equal(consumer_known(&s, 1, 144, 100), 0);
+    assert_int_equal(consumer_fanout(&s, 0, 64, 144), 0);
+    assert_int_equal(consumer_claims(&s, 3, 64, 64, NOON + 144 * SECOND), 0);
+    assert_int_equal(consumer_replayed(&s, "c1", 145), 3);
+    assert_int_equal(consumer_round(&s, 200, NOON + 145 * SECOND, 0), 1);
+    assert_int_equal(store_value(&s, pending), 2);
+
+    /* without one they go when they are old */
+
+    assert_int_equal(consumer_known(&s, 0, 300, 100), 2);
+
+    prune = ngx_codat_work_create(NGX_CODAT_WORK_PRUNE,
+                                  sizeof(ngx_codat_work_prune_t),
+                                  ngx_cycle->log);
+    prune->before = NOON + 300 * SECOND;
+    prune->limit = 10;
+    store_ok(&s, 0, prune);
+    assert_int_equal(prune->dropped, 3);
+    ngx_codat_work_free(&prune->work);
+
+    store_close(&s);
+}
+
+
+/* an attempt that goes on may end as it will */
+
+static void
+attempts_are_not_given_up(void **state)
+{
+    store_t                     s;
+    ngx_codat_work_dispatch_t  *claim;
+    ngx_codat_work_outgoing_t  *out;
+
+    store_open(&s);
+    consumer_add(&s, "c1", "*", "");
+    consumer_event(&s, "e1", "a.b", 0, NULL);
+    assert_int_equal(consumer_fanout(&s, 0, 64, 1), 1);
+
+    /* met for the first time, there may have been some until now */
+
+    assert_int_equal(consumer_known(&s, 0, 1, 100), 0);
+
+    claim = consumer_claim(&s, 1, 1, 1, NOON + 60 * SECOND);
+    assert_int_equal(claim->claimed.nelts, 1);
+    out = claim->claimed.elts;
+
+    assert_int_equal(consumer_known(&s, 0, 70, 100), 0);
+
+    assert_int_equal(consumer_ended(&s, out->id, 1, 200, NOON + 71 * SECOND,
+                                    0),
+                     NGX_OK);
+    ngx_codat_work_free(&claim->work);
+
+    assert_int_equal(store_value(&s, "SELECT count(*) FROM consumer_delivery"
+                                     " WHERE state = 'delivered'"), 1);
+
+    store_close(&s);
+}
+
+
 int
 ngx_codat_unit_consumers(void)
 {
@@ -1197,6 +1379,8 @@ ngx_codat_unit_consumers(void)
         cmocka_unit_test(replay_brings_what_was_missed),
         cmocka_unit_test(samples_are_the_newest),
         cmocka_unit_test(pruning_spares_what_is_pending),
+        cmocka_unit_test(nothing_waits_without_consumers),
+        cmocka_unit_test(attempts_are_not_given_up),
     };
 
     return cmocka_run_group_tests_name("consumers", tests, NULL, NULL);
