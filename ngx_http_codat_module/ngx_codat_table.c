@@ -169,10 +169,6 @@ ngx_codat_table_receive(ngx_codat_zone_t *zone, ngx_pool_t *pool,
         ctx.unstored |= (ngx_uint_t) 1 << NGX_CODAT_ROW_DELIVERY;
     }
 
-    if (delivery && delivery->changed) {
-        ngx_codat_table_count(zone, NGX_CODAT_STAT_CONFLICTS, 0, 1);
-    }
-
     if (update->stale) {
         ngx_codat_table_count(zone, NGX_CODAT_STAT_STALE, 0, 1);
     }

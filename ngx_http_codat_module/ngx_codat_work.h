@@ -93,7 +93,8 @@ typedef struct {
     ngx_codat_record_t        record;
     uint64_t                  version;
     int64_t                   touched;      /* receipt of its last change */
-    ngx_uint_t                status;       /* unsigned  status:1; changed */
+    unsigned                  status:1;     /* changed */
+    unsigned                  refused:1;    /* a transition that can't be */
 } ngx_codat_work_row_t;
 
 

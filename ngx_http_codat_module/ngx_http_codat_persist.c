@@ -64,6 +64,8 @@ static void ngx_http_codat_persist_late(ngx_event_t *ev);
 static void ngx_http_codat_persist_closed(ngx_codat_work_t *w);
 static void ngx_http_codat_persist_recent(ngx_codat_zone_t *zone,
     ngx_codat_work_receive_t *work);
+static void ngx_http_codat_persist_count(ngx_codat_zone_t *zone,
+    ngx_codat_work_receive_t *work);
 static void ngx_http_codat_persist_submit(ngx_event_t *ev);
 static void ngx_http_codat_persist_stored(ngx_codat_work_t *w);
 static void ngx_http_codat_persist_again(ngx_codat_work_t *w);
@@ -473,6 +475,7 @@ ngx_http_codat_persist_handler(ngx_codat_work_t *w)
     if (w->rc == NGX_OK && work->outcome == NGX_OK) {
         ngx_http_codat_persist_rows(zone, &work->rows);
         ngx_http_codat_persist_recent(zone, work);
+        ngx_http_codat_persist_count(zone, work);
         ngx_http_codat_deliver_received(zone, work);
 
         if (work->fanout && (work->accept || work->deliveries.nelts)) {
@@ -535,6 +538,37 @@ ngx_http_codat_persist_recent(ngx_codat_zone_t *zone,
     ngx_codat_zone_lock(zone);
     ngx_codat_recent_add_locked(zone->sh->recent, &event);
     ngx_codat_zone_unlock(zone);
+}
+
+
+/* what the zone counts by itself where there is no store */
+
+static void
+ngx_http_codat_persist_count(ngx_codat_zone_t *zone,
+    ngx_codat_work_receive_t *work)
+{
+    ngx_uint_t             i, refused;
+    ngx_codat_work_row_t  *row;
+
+    if (work->event.stale) {
+        ngx_codat_stats_add(zone->sh->stats,
+                            ngx_codat_stat_id(NGX_CODAT_STAT_STALE, 0, 0, 0,
+                                              0), 1);
+    }
+
+    row = work->rows.elts;
+    refused = 0;
+
+    for (i = 0; i < work->rows.nelts; i++) {
+        refused += row[i].refused;
+    }
+
+    if (refused) {
+        ngx_codat_stats_add(zone->sh->stats,
+                            ngx_codat_stat_id(
+                                       NGX_CODAT_STAT_TRANSITIONS_REFUSED, 0,
+                                       0, 0, 0), refused);
+    }
 }
 
 

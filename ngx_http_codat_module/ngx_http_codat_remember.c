@@ -207,6 +207,10 @@ ngx_http_codat_remember_changed(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx, ngx_uint_t changed)
 {
     if (changed) {
+        ngx_codat_stats_add(ctx->zone->sh->stats,
+                            ngx_codat_stat_id(NGX_CODAT_STAT_CONFLICTS, 0, 0,
+                                              0, 0), 1);
+
         ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
                       "codat: an id that was seen before came with another "
                       "body, id: \"%*s\"", ngx_min(ctx->key.len, 64),

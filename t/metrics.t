@@ -407,6 +407,39 @@ subtest 'what the zone holds' => sub {
 };
 
 
+subtest 'a zone with a store counts what it is told as one without' => sub {
+    my $nginx = start('location = /hook   { codat_webhook zone=codat; }
+                       location = /stored { codat_webhook zone=stored; }
+                       location /stored/  { codat_status zone=stored; }',
+                      http => 'codat_zone zone=stored:1m
+                                          store=sqlite:{{prefix}}/codat.db;');
+    my ($key, $connection) = (uuid(), uuid());
+    my $body = body('company.created');
+    my @names = map { "codat_$_" } qw(stale_events_total
+        refused_transitions_total id_conflicts_total recent_events_total);
+
+    for my $uri ('/hook', '/stored') {
+        is(post($nginx, $uri, body(@$_)), 200, "$uri: $_->[0]") for
+            ['connection.connected', connection => $connection,
+             generated => '2026-01-03T00:00:00Z'],
+            ['connection.disconnected', connection => $connection,
+             generated => '2026-01-02T00:00:00Z'],
+            ['bills.write.successful', push_key => $key],
+            ['bills.write.unsuccessful', push_key => $key];
+
+        is(post($nginx, $uri, $_, 'webhook-id' => 'same'), 200, 'same id')
+            for $body, "$body ", "$body  ";
+
+        my $page = CodatTest::Metrics->new($nginx->request('GET',
+            $uri eq '/hook' ? '/codat/metrics' : '/stored/metrics')->body);
+        is_deeply([map { $page->value($_) } @names], [1, 1, 2, 5],
+                  "$uri: stale, refused, conflicts, recent");
+    }
+
+    finish($nginx);
+};
+
+
 subtest 'a full zone, and more counters than there is room for' => sub {
     my $many = join('', map { "codat_forward * /app/200?$_ optional;\n" }
                     1 .. 60);
