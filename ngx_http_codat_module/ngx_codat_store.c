@@ -88,6 +88,7 @@ static void ngx_codat_store_handler(ngx_event_t *ev);
 static void ngx_codat_store_count(ngx_codat_store_worker_t *worker);
 static void ngx_codat_store_log(ngx_codat_store_worker_t *worker);
 static void ngx_codat_store_tick(ngx_event_t *ev);
+static void ngx_codat_store_free(ngx_codat_store_worker_t *worker);
 
 
 ngx_int_t
@@ -603,16 +604,33 @@ ngx_codat_store_stop(ngx_codat_store_t *store, ngx_log_t *log)
 
     /* a group that a thread was given has been done: pools end before */
 
+    ngx_codat_store_free(worker);
+
     while (worker->first || worker->later) {
         ngx_codat_store_group(worker, worker->first == NULL);
         worker->error[0] = '\0';
         store->backend->run(worker->handle, worker->group, worker->error);
         ngx_codat_store_log(worker);
+        ngx_codat_store_free(worker);
     }
 
     store->backend->close(worker->handle);
 
     store->worker = NULL;
+}
+
+
+static void
+ngx_codat_store_free(ngx_codat_store_worker_t *worker)
+{
+    ngx_codat_work_t  *work, *next;
+
+    for (work = worker->group; work; work = next) {
+        next = work->next;
+        ngx_codat_work_free(work);
+    }
+
+    worker->group = NULL;
 }
 
 #else

@@ -106,7 +106,7 @@ ngx_uint_t ngx_codat_store_waiting(ngx_codat_store_t *store);
 
 /*
  * Ends it in a worker that exits, after the threads have: units that nobody
- * did are done here and now, their "done" is not called.
+ * did are done here and now and freed, their "done" is not called.
  */
 void ngx_codat_store_stop(ngx_codat_store_t *store, ngx_log_t *log);
 
