@@ -204,6 +204,44 @@ ngx_http_codat_conf_check_zone(ngx_conf_t *cf, const char *directive,
 
 
 char *
+ngx_http_codat_conf_prefix(ngx_conf_t *cf, const char *directive,
+    const char *example, ngx_uint_t exact)
+{
+    const char                *what;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    what = NULL;
+
+    if (clcf->exact_match && !exact) {
+        what = "an exact one";
+
+    } else if (clcf->named) {
+        what = "a named one";
+    }
+
+#if (NGX_PCRE)
+    if (clcf->regex) {
+        what = "a regular expression";
+    }
+#endif
+
+    if (what == NULL) {
+        return NGX_CONF_OK;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "\"%s\" needs a prefix location such as \"location "
+                       "%s\"%s, \"%V\" is %s", directive, example,
+                       exact ? ", or an exact one within it" : "",
+                       &clcf->name, what);
+
+    return NGX_CONF_ERROR;
+}
+
+
+char *
 ngx_http_codat_conf_clash(ngx_conf_t *cf, const char *directive,
     const char *elsewhere, u_char *file, ngx_uint_t line)
 {

@@ -52,6 +52,14 @@ char *ngx_http_codat_conf_check_zone(ngx_conf_t *cf, const char *directive,
 char *ngx_http_codat_conf_clash(ngx_conf_t *cf, const char *directive,
     const char *elsewhere, u_char *file, ngx_uint_t line);
 
+/*
+ * Whether the location is one that "directive" can be in: a prefix, or, with
+ * "exact" set, an exact one.  Returns NGX_CONF_OK or NGX_CONF_ERROR, logged
+ * with an example of a prefix.
+ */
+char *ngx_http_codat_conf_prefix(ngx_conf_t *cf, const char *directive,
+    const char *example, ngx_uint_t exact);
+
 /* Logs an argument as invalid with what is allowed; NGX_CONF_ERROR. */
 char *ngx_http_codat_invalid(ngx_conf_t *cf, ngx_str_t *arg,
     const char *allowed);

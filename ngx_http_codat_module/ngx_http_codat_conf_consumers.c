@@ -27,8 +27,6 @@ static char *ngx_http_codat_consumers_deliver(ngx_conf_t *cf,
     ngx_http_codat_consumers_conf_t *consumers, ngx_str_t *named);
 static char *ngx_http_codat_consumers_allow(ngx_conf_t *cf,
     ngx_http_codat_consumers_conf_t *consumers);
-static char *ngx_http_codat_consumers_location(ngx_conf_t *cf,
-    ngx_http_core_loc_conf_t *clcf);
 static char *ngx_http_codat_consumers_check(ngx_conf_t *cf,
     ngx_http_codat_loc_conf_t *conf);
 static void ngx_http_codat_consumers_keys(ngx_conf_t *cf,
@@ -55,7 +53,9 @@ ngx_http_codat_consumers(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
     if (ngx_http_codat_consumers_args(cf, &args) != NGX_CONF_OK
-        || ngx_http_codat_consumers_location(cf, clcf) != NGX_CONF_OK)
+        || ngx_http_codat_conf_prefix(cf, "codat_consumers", "/codat-hooks/",
+                                      1)
+           != NGX_CONF_OK)
     {
         return NGX_CONF_ERROR;
     }
@@ -244,37 +244,6 @@ ngx_http_codat_consumers_allow(ngx_conf_t *cf,
     }
 
     return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_codat_consumers_location(ngx_conf_t *cf,
-    ngx_http_core_loc_conf_t *clcf)
-{
-    const char  *what;
-
-    what = NULL;
-
-    if (clcf->named) {
-        what = "a named one";
-    }
-
-#if (NGX_PCRE)
-    if (clcf->regex) {
-        what = "a regular expression";
-    }
-#endif
-
-    if (what == NULL) {
-        return NGX_CONF_OK;
-    }
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "\"codat_consumers\" needs a prefix location such as "
-                       "\"location /codat-hooks/\", or an exact one within "
-                       "it, \"%V\" is %s", &clcf->name, what);
-
-    return NGX_CONF_ERROR;
 }
 
 

@@ -10,10 +10,6 @@
 #include "ngx_http_codat_status.h"
 
 
-static char *ngx_http_codat_status_location(ngx_conf_t *cf,
-    ngx_http_core_loc_conf_t *clcf);
-
-
 char *
 ngx_http_codat_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -51,7 +47,9 @@ ngx_http_codat_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
-    if (ngx_http_codat_status_location(cf, clcf) != NGX_CONF_OK) {
+    if (ngx_http_codat_conf_prefix(cf, "codat_status", "/codat/", 0)
+        != NGX_CONF_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
@@ -75,39 +73,6 @@ ngx_http_codat_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_codat_status_location(ngx_conf_t *cf, ngx_http_core_loc_conf_t *clcf)
-{
-    const char  *what;
-
-    what = NULL;
-
-    if (clcf->exact_match) {
-        what = "an exact one";
-
-    } else if (clcf->named) {
-        what = "a named one";
-    }
-
-#if (NGX_PCRE)
-    if (clcf->regex) {
-        what = "a regular expression";
-    }
-#endif
-
-    if (what == NULL) {
-        return NGX_CONF_OK;
-    }
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "\"codat_status\" needs a prefix location such as "
-                       "\"location /codat/\", \"%V\" is %s", &clcf->name,
-                       what);
-
-    return NGX_CONF_ERROR;
 }
 
 
