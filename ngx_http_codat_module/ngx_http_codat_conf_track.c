@@ -6,6 +6,7 @@
 
 #include "ngx_http_codat.h"
 #include "ngx_http_codat_conf.h"
+#include "ngx_http_codat_conf_forward.h"
 #include "ngx_http_codat_conf_track.h"
 
 
@@ -244,6 +245,14 @@ ngx_http_codat_conf_merge_reconcile(ngx_conf_t *cf,
                            "\"codat_reconcile @NAME\" and \"codat_track\" "
                            "with \"reconcile=TIME\" need each other, in the "
                            "same location");
+        return NGX_CONF_ERROR;
+    }
+
+    if (!ngx_http_codat_conf_named(cf, &reconcile->named)) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"codat_reconcile\" has a location \"%V\" that this "
+                      "server does not have in %s:%ui",
+                      &reconcile->named, track->file, track->line);
         return NGX_CONF_ERROR;
     }
 

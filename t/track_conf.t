@@ -66,6 +66,16 @@ my @refused = (
      "location /api/ { codat_track zone=codat; codat_reconcile \@a; $proxy }",
      '"codat_reconcile @NAME" and "codat_track" with "reconcile=TIME" need '
      . 'each other, in the same location'],
+    ['codat_reconcile to a location that is not there',
+     "location /api/ { codat_track zone=codat reconcile=5m;"
+     . " codat_reconcile \@a; $proxy } location \@b { return 204; }",
+     '"codat_reconcile" has a location "@a" that this server does not have'],
+    ['codat_reconcile to a location of another server',
+     "location /api/ { codat_track zone=codat reconcile=5m;"
+     . " codat_reconcile \@a; $proxy }",
+     '"codat_reconcile" has a location "@a" that this server does not have',
+     'codat_zone zone=codat:1m; server { listen 127.0.0.1:{{port1}};'
+     . ' location @a { return 204; } }'],
     ['codat_reconcile to a URI', "location /api/ { codat_reconcile /ask; }",
      '"codat_reconcile" has an invalid "/ask": a named location such as '
      . '@codat is expected'],
@@ -78,7 +88,8 @@ my @refused = (
      '"codat_reconcile" directive is duplicate'],
     ['two that ask for the pushes of one zone', join(' ', map {
         "location /$_/ { codat_track zone=codat reconcile=5m;"
-        . " codat_reconcile \@a; $proxy }" } 'a', 'b'),
+        . " codat_reconcile \@a; $proxy }" } 'a', 'b')
+     . ' location @a { return 204; }',
      'the pushes of zone "codat" are asked for by one "codat_reconcile" '
      . 'already'],
     ['twice', "location /api/ { codat_track zone=codat;"
@@ -95,8 +106,8 @@ my @refused = (
 );
 
 for my $case (@refused) {
-    my ($name, $server, $expected) = @$case;
-    my ($ok, $said) = check($server);
+    my ($name, $server, $expected, $http) = @$case;
+    my ($ok, $said) = check($server, $http);
     ok(!$ok, "$name: refused");
     like($said, qr/\[emerg\].*\Q$expected\E/, "$name: and why");
 }
@@ -114,6 +125,13 @@ my @accepted = (
      . ' if ($arg_a) { proxy_pass http://127.0.0.1:2; } }'],
     ['a limit_except', "location /api/ { codat_track zone=codat; $proxy"
      . ' limit_except GET { deny all; } }'],
+    ['codat_reconcile to a location that comes later',
+     "location / { location /api/ { codat_track zone=codat reconcile=5m;"
+     . " codat_reconcile \@a; $proxy } } location \@a { return 204; }"],
+    ['codat_reconcile and an "if"',
+     "location \@a { return 204; } location /api/ { codat_track zone=codat"
+     . " reconcile=5m; codat_reconcile \@a; $proxy"
+     . ' if ($arg_a) { set $b 1; } }'],
     ['another upstream module', 'location /api/ { codat_track zone=codat;'
      . ' fastcgi_pass 127.0.0.1:1; }'],
 );
