@@ -222,6 +222,8 @@ typedef struct {
     ngx_codat_store_t          *store;  /* or NULL */
     ngx_uint_t                  consumers;  /* unsigned  consumers:1;  events
                                                are for consumers too */
+    ngx_uint_t                  lookups;    /* unsigned  lookups:1;  there is
+                                               a codat_lookup in it */
     ngx_codat_wakeup_t         *wakeup; /* of this process */
     uint32_t                    ahead;  /* cells this process has touched */
     uint64_t                    recent_ahead;   /* the same of events */

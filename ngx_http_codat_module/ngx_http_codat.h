@@ -254,6 +254,9 @@ typedef struct {
     ngx_http_codat_forwarding_t  *forwarding;
     ngx_codat_work_receive_t     *work;      /* under way in the store */
     ngx_event_t                  *patience;  /* with it */
+    ngx_array_t                   facts;     /* that it says, with a store */
+    ngx_codat_work_t             *recall;    /* what forwards may ask for */
+    ngx_msec_t                    recall_until;
     uint64_t                      stored;    /* id of the event there */
     ngx_str_t                     result;    /* $codat_result */
     ngx_str_t                     retry_after; /* the application's */
@@ -269,6 +272,7 @@ typedef struct {
     unsigned                      identified:1; /* has an identity */
     unsigned                      scanned:1;
     unsigned                      parsed:1;
+    unsigned                      recalling:1;
     unsigned                      answered:1;
 } ngx_http_codat_ctx_t;
 

@@ -13,6 +13,7 @@
 #include "ngx_http_codat_forward.h"
 #include "ngx_http_codat_header.h"
 #include "ngx_http_codat_keep.h"
+#include "ngx_http_codat_recall.h"
 #include "ngx_http_codat_webhook.h"
 #include "ngx_http_codat_zones.h"
 
@@ -313,7 +314,10 @@ ngx_http_codat_deliver_claim(ngx_http_codat_deliver_t *deliver)
     ngx_codat_work_claim_t     *work;
     ngx_codat_zone_t           *zone;
 
-    if (ngx_exiting || deliver->running >= NGX_HTTP_CODAT_DELIVER_MAX) {
+    if (ngx_exiting
+        || deliver->running >= NGX_HTTP_CODAT_DELIVER_MAX
+        || !ngx_http_codat_recall_ready(deliver->zone))
+    {
         return;
     }
 

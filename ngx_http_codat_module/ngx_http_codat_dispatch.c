@@ -12,6 +12,7 @@
 #include "ngx_http_codat_dispatch.h"
 #include "ngx_http_codat_header.h"
 #include "ngx_http_codat_outgoing.h"
+#include "ngx_http_codat_recall.h"
 #include "ngx_http_codat_webhook.h"
 
 
@@ -385,7 +386,10 @@ ngx_http_codat_dispatch_claim(ngx_http_codat_dispatch_t *dispatch)
     ngx_uint_t                  slow;
     ngx_codat_work_dispatch_t  *work;
 
-    if (ngx_exiting || dispatch->running >= dispatch->max) {
+    if (ngx_exiting
+        || dispatch->running >= dispatch->max
+        || !ngx_http_codat_recall_ready(dispatch->zone))
+    {
         return;
     }
 

@@ -26,6 +26,8 @@ struct ngx_http_codat_forwarding_s {
 };
 
 
+static ngx_uint_t ngx_http_codat_forward_typed(ngx_http_codat_ctx_t *ctx,
+    ngx_http_codat_forward_t *forward);
 static ngx_int_t ngx_http_codat_forward_matches(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx, ngx_http_codat_forward_t *forward);
 static ngx_int_t ngx_http_codat_forward_render(ngx_http_request_t *r,
@@ -102,12 +104,41 @@ ngx_http_codat_forward_select(ngx_http_request_t *r,
 }
 
 
-static ngx_int_t
-ngx_http_codat_forward_matches(ngx_http_request_t *r,
-    ngx_http_codat_ctx_t *ctx, ngx_http_codat_forward_t *forward)
+ngx_uint_t
+ngx_http_codat_forward_conditional(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx)
 {
-    ngx_str_t   value, *patterns, *type;
-    ngx_uint_t  i;
+    ngx_uint_t                  i;
+    ngx_http_codat_forward_t   *forwards;
+    ngx_http_codat_loc_conf_t  *cdlcf;
+
+    cdlcf = ngx_http_get_module_loc_conf(r, ngx_http_codat_module);
+
+    if (cdlcf->forwards == NULL) {
+        return 0;
+    }
+
+    forwards = cdlcf->forwards->elts;
+
+    for (i = 0; i < cdlcf->forwards->nelts; i++) {
+
+        if (forwards[i].condition
+            && ngx_http_codat_forward_typed(ctx, &forwards[i]))
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_uint_t
+ngx_http_codat_forward_typed(ngx_http_codat_ctx_t *ctx,
+    ngx_http_codat_forward_t *forward)
+{
+    ngx_str_t   *patterns, *type;
+    ngx_uint_t   i;
 
     type = &ctx->event.fields[NGX_CODAT_FIELD_EVENT_TYPE];
     patterns = forward->patterns.elts;
@@ -115,11 +146,21 @@ ngx_http_codat_forward_matches(ngx_http_request_t *r,
     for (i = 0; i < forward->patterns.nelts; i++) {
 
         if (ngx_codat_pattern_match(&patterns[i], type)) {
-            break;
+            return 1;
         }
     }
 
-    if (i == forward->patterns.nelts) {
+    return 0;
+}
+
+
+static ngx_int_t
+ngx_http_codat_forward_matches(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx, ngx_http_codat_forward_t *forward)
+{
+    ngx_str_t  value;
+
+    if (!ngx_http_codat_forward_typed(ctx, forward)) {
         return NGX_DECLINED;
     }
 

@@ -22,6 +22,10 @@ typedef enum {
 } ngx_http_codat_forward_result_e;
 
 
+/* Whether one that is for events of this type has a condition. */
+ngx_uint_t ngx_http_codat_forward_conditional(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx);
+
 /*
  * Finds the forwards of the location whose pattern and condition match the
  * event, and counts them.  Returns NGX_OK or NGX_ERROR (memory).

@@ -248,6 +248,7 @@ ngx_http_codat_lookup_check(ngx_conf_t *cf, void *conf)
     ngx_http_codat_main_conf_t *cdmcf = conf;
 
     ngx_uint_t                 i;
+    ngx_codat_zone_t          *zone;
     ngx_http_codat_lookup_t  **lookups;
 
     lookups = cdmcf->lookups.elts;
@@ -261,6 +262,9 @@ ngx_http_codat_lookup_check(ngx_conf_t *cf, void *conf)
         {
             return NGX_CONF_ERROR;
         }
+
+        zone = lookups[i]->zone->data;
+        zone->lookups = 1;
     }
 
     return NGX_CONF_OK;

@@ -16,6 +16,7 @@
 #include "ngx_http_codat_header.h"
 #include "ngx_http_codat_persist.h"
 #include "ngx_http_codat_problem.h"
+#include "ngx_http_codat_recall.h"
 #include "ngx_http_codat_remember.h"
 #include "ngx_http_codat_variables.h"
 #include "ngx_http_codat_webhook.h"
@@ -43,11 +44,10 @@ typedef struct {
 } ngx_http_codat_persist_push_t;
 
 
-static void ngx_http_codat_persist_peek(ngx_http_request_t *r,
-    ngx_http_codat_ctx_t *ctx, ngx_array_t *facts);
+static ngx_int_t ngx_http_codat_persist_peek(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx, ngx_codat_work_row_t *row);
 static ngx_int_t ngx_http_codat_persist_unit(ngx_http_request_t *r,
-    ngx_http_codat_ctx_t *ctx, ngx_codat_work_receive_t *work,
-    ngx_array_t *facts);
+    ngx_http_codat_ctx_t *ctx, ngx_codat_work_receive_t *work);
 static ngx_int_t ngx_http_codat_persist_event(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx, ngx_codat_work_receive_t *work);
 static ngx_int_t ngx_http_codat_persist_texts(ngx_http_request_t *r,
@@ -79,13 +79,8 @@ static ngx_uint_t  ngx_http_codat_persist_kept;
 ngx_int_t
 ngx_http_codat_persist(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx)
 {
-    ngx_int_t                  rc;
-    ngx_uint_t                 n;
-    ngx_codat_update_t         update;
-    ngx_codat_work_receive_t  *work;
-    ngx_http_codat_loc_conf_t *cdlcf;
-
-    cdlcf = ngx_http_get_module_loc_conf(r, ngx_http_codat_module);
+    ngx_int_t           rc;
+    ngx_codat_update_t  update;
 
     rc = ngx_http_codat_remember_claim(r, ctx, &update);
 
@@ -93,15 +88,46 @@ ngx_http_codat_persist(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx)
         return rc;
     }
 
+    ctx->facts = update.facts;
+    ctx->patience = ngx_pcalloc(r->pool, sizeof(ngx_event_t));
+
+    if (ctx->patience == NULL) {
+        ngx_codat_delivery_release(ctx->zone, &ctx->delivery, 0);
+
+        return ngx_http_codat_problem(r, ctx, NGX_HTTP_CODAT_UNAVAILABLE,
+                                      "out of memory");
+    }
+
+    rc = ngx_http_codat_recall(r, ctx);
+
+    if (rc == NGX_ERROR) {
+        ngx_codat_delivery_release(ctx->zone, &ctx->delivery, 0);
+
+        return ngx_http_codat_problem(r, ctx, NGX_HTTP_CODAT_UNAVAILABLE,
+                                      "the store can't be asked at present");
+    }
+
+    return (rc == NGX_OK) ? ngx_http_codat_persist_receive(r, ctx, NULL)
+                          : NGX_AGAIN;
+}
+
+
+ngx_int_t
+ngx_http_codat_persist_receive(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx, ngx_codat_work_row_t *row)
+{
+    ngx_uint_t                  n;
+    ngx_codat_work_receive_t   *work;
+    ngx_http_codat_loc_conf_t  *cdlcf;
+
+    cdlcf = ngx_http_get_module_loc_conf(r, ngx_http_codat_module);
+
     work = NULL;
     n = 0;
 
-    ctx->patience = ngx_pcalloc(r->pool, sizeof(ngx_event_t));
-    if (ctx->patience == NULL) {
+    if (ngx_http_codat_persist_peek(r, ctx, row) != NGX_OK) {
         goto failed;
     }
-
-    ngx_http_codat_persist_peek(r, ctx, &update.facts);
 
     if (cdlcf->delivery == NGX_HTTP_CODAT_DELIVERY_QUEUED
         && ngx_http_codat_forward_select(r, ctx, &n) != NGX_OK)
@@ -114,8 +140,7 @@ ngx_http_codat_persist(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx)
                                  ngx_cycle->log);
 
     if (work == NULL
-        || ngx_http_codat_persist_unit(r, ctx, work, &update.facts)
-           != NGX_OK)
+        || ngx_http_codat_persist_unit(r, ctx, work) != NGX_OK)
     {
         goto failed;
     }
@@ -162,51 +187,61 @@ failed:
  * on its way it alone.
  */
 
-static void
+static ngx_int_t
 ngx_http_codat_persist_peek(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
-    ngx_array_t *facts)
+    ngx_codat_work_row_t *row)
 {
-    ngx_str_t            text;
+    ngx_str_t           *text;
     ngx_uint_t           merged;
-    ngx_codat_copy_t    *copy;
+    ngx_codat_copy_t     copy;
     ngx_codat_record_t  *said;
     u_char               key[NGX_CODAT_ZONE_KEY_LEN];
 
-    said = facts->elts;
+    said = ctx->facts.elts;
 
-    if (facts->nelts == 0
-        || said->kind == NGX_CODAT_RECORD_DATASET
-        || ngx_codat_table_key(ctx->zone, &said->texts[NGX_CODAT_TEXT_ID],
-                               key)
-           != NGX_OK)
-    {
-        return;
+    if (ctx->facts.nelts == 0 || said->kind == NGX_CODAT_RECORD_DATASET) {
+        return NGX_OK;
     }
 
-    copy = ngx_palloc(r->pool, sizeof(ngx_codat_copy_t));
+    if (row) {
+        copy.record = row->record;
 
-    if (copy == NULL
-        || ngx_codat_table_get(ctx->zone, said->kind, key, copy) != NGX_OK)
+    } else if (ngx_codat_table_key(ctx->zone,
+                                   &said->texts[NGX_CODAT_TEXT_ID], key)
+               != NGX_OK
+               || ngx_codat_table_get(ctx->zone, said->kind, key, &copy)
+                  != NGX_OK)
     {
-        return;
+        return NGX_OK;
     }
 
     if (said->kind == NGX_CODAT_RECORD_PUSH) {
-        text = copy->record.texts[NGX_CODAT_TEXT_REFERENCE];
-        ctx->event.fields[NGX_CODAT_FIELD_REFERENCE] = text;
+        text = &copy.record.texts[NGX_CODAT_TEXT_REFERENCE];
+
+        if (text->len) {
+            text->data = ngx_pstrdup(r->pool, text);
+
+            if (text->data == NULL) {
+                return NGX_ERROR;
+            }
+        }
+
+        ctx->event.fields[NGX_CODAT_FIELD_REFERENCE] = *text;
     }
 
-    merged = ngx_codat_merge(&copy->record, said);
+    merged = ngx_codat_merge(&copy.record, said);
 
     ctx->event.stale = ((merged & NGX_CODAT_MERGE_STALE) != 0);
 
     ngx_http_codat_variables_changed(r);
+
+    return NGX_OK;
 }
 
 
 static ngx_int_t
 ngx_http_codat_persist_unit(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
-    ngx_codat_work_receive_t *work, ngx_array_t *facts)
+    ngx_codat_work_receive_t *work)
 {
     ngx_http_codat_loc_conf_t  *cdlcf;
 
@@ -224,7 +259,7 @@ ngx_http_codat_persist_unit(ngx_http_request_t *r, ngx_http_codat_ctx_t *ctx,
     work->origin = ngx_http_codat_deliver_origin(ctx->zone);
     work->owner = ngx_http_codat_deliver_owner(ctx->zone);
 
-    if (ngx_codat_work_facts(&work->work, &work->facts, facts) != NGX_OK
+    if (ngx_codat_work_facts(&work->work, &work->facts, &ctx->facts) != NGX_OK
         || ngx_http_codat_persist_event(r, ctx, work) != NGX_OK
         || ngx_http_codat_persist_deliveries(r, ctx, work) != NGX_OK)
     {
@@ -422,7 +457,10 @@ ngx_http_codat_persist_deliveries(ngx_http_request_t *r,
 
         ngx_memzero(delivery, sizeof(ngx_codat_work_delivery_t));
 
-        delivery->max = forward->max;
+        /* one that is not begun now is claimed when all is known */
+
+        delivery->max = ngx_http_codat_recall_ready(ctx->zone) ? forward->max
+                                                               : 0;
 
         if (ngx_codat_work_text(&work->work, &delivery->route,
                                 &forward->route)

@@ -23,6 +23,13 @@ ngx_int_t ngx_http_codat_persist(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx);
 
 /*
+ * Goes on with it when what conditions ask for is known: "row", unless NULL,
+ * is what the store knows of what the event is about.  Returns as above.
+ */
+ngx_int_t ngx_http_codat_persist_receive(ngx_http_request_t *r,
+    ngx_http_codat_ctx_t *ctx, ngx_codat_work_row_t *row);
+
+/*
  * What the store knows of an event that is to be forwarded now.  Returns
  * NGX_OK or NGX_ERROR (memory).
  */

@@ -10,6 +10,7 @@
 #include "ngx_http_codat_forward.h"
 #include "ngx_http_codat_header.h"
 #include "ngx_http_codat_persist.h"
+#include "ngx_http_codat_recall.h"
 #include "ngx_http_codat_remember.h"
 #include "ngx_http_codat_variables.h"
 #include "ngx_http_codat_webhook.h"
@@ -254,6 +255,36 @@ ngx_http_codat_webhook_process(ngx_http_request_t *r,
 
 
 void
+ngx_http_codat_webhook_recalled(ngx_http_codat_ctx_t *ctx, ngx_int_t rc,
+    ngx_codat_work_row_t *row)
+{
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_codat_persist_receive(r, ctx, row);
+
+    } else {
+        ngx_codat_delivery_release(ctx->zone, &ctx->delivery, 0);
+
+        rc = ngx_http_codat_problem(r, ctx, NGX_HTTP_CODAT_UNAVAILABLE,
+                                    "what the store knows is not known yet");
+    }
+
+    if (rc != NGX_AGAIN) {
+        ngx_http_finalize_request(r, ctx->rc);
+    }
+
+    ngx_http_run_posted_requests(c);
+}
+
+
+void
 ngx_http_codat_webhook_stored(ngx_http_codat_ctx_t *ctx,
     ngx_codat_work_receive_t *work)
 {
@@ -422,7 +453,9 @@ ngx_http_codat_webhook_resume(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_codat_module);
 
-    if (ctx->answered || ctx->work || !ngx_http_codat_forward_ready(ctx)) {
+    if (ctx->answered || ctx->work || ctx->recalling
+        || !ngx_http_codat_forward_ready(ctx))
+    {
         return;
     }
 
@@ -587,6 +620,7 @@ ngx_http_codat_webhook_cleanup(void *data)
 {
     ngx_http_codat_ctx_t  *ctx = data;
 
+    ngx_http_codat_recall_abandon(ctx);
     ngx_http_codat_persist_abandon(ctx);
     ngx_http_codat_forward_abandon(ctx);
 }

@@ -37,6 +37,13 @@ ngx_http_codat_problem_e ngx_http_codat_webhook_check(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx, ngx_str_t *detail);
 
 /*
+ * Goes on with a webhook when ngx_http_codat_recall() is over, or with an
+ * error, and finalizes it.
+ */
+void ngx_http_codat_webhook_recalled(ngx_http_codat_ctx_t *ctx, ngx_int_t rc,
+    ngx_codat_work_row_t *row);
+
+/*
  * Goes on with a webhook whose unit of work is over, or, NULL, has taken too
  * long, and finalizes it.
  */
