@@ -152,8 +152,8 @@ ngx_codat_sqlite_fact(ngx_codat_sqlite_t *db, ngx_pool_t *pool,
 
     *merged = ngx_codat_merge(&row->record, &fact);
 
-    row->status = (*merged & NGX_CODAT_MERGE_STATUS) ? 1 : 0;
-    row->refused = (*merged & NGX_CODAT_MERGE_REFUSED) ? 1 : 0;
+    row->status = ((*merged & NGX_CODAT_MERGE_STATUS) != 0);
+    row->refused = ((*merged & NGX_CODAT_MERGE_REFUSED) != 0);
     row->touched = said->times[NGX_CODAT_TIME_SEEN];
 
     if (rc == NGX_OK && !(*merged & NGX_CODAT_MERGE_CHANGED)) {
