@@ -364,6 +364,16 @@ ngx_codat_operation_value(const ngx_codat_record_t *push,
         return;
     }
 
+    if (push->state != NGX_CODAT_PUSH_SUCCESS
+        && (member == NGX_CODAT_OPERATION_RECORD
+            || member == NGX_CODAT_OPERATION_DATA_ID
+            || member == NGX_CODAT_OPERATION_CHANGES))
+    {
+        /* an attachment that failed has the record it was meant for */
+
+        return;
+    }
+
     column = ngx_codat_operation_find(member)->column;
     found = ngx_codat_record_column(NGX_CODAT_RECORD_PUSH, &column);
 

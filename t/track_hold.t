@@ -119,6 +119,23 @@ subtest 'an error that the webhook tells' => sub {
 };
 
 
+subtest 'a failed attachment has changed nothing of its record' => sub {
+    my ($client, $key) = hold();
+    my $body = body('invoices.write.unsuccessful', push_key => $key,
+                    attachment_id => 'att-1', record_id => 'rec-1');
+    $nginx->request('POST', '/hook',
+        signed_headers($t->{secret}, $body)
+        . "Content-Type: application/json\n", $body);
+
+    my $op = $client->read_response->json;
+    is($op->{status}, 'Failed', 'failed');
+    is($t->row($key)->{recordId}, 'rec-1', 'the table has the record');
+    is_deeply($op->{changes}, [], 'no changes');
+    is($op->{data}{id}, undef, 'no id in the data');
+    is($op->{recordId}, undef, 'no record');
+};
+
+
 subtest 'what stands around it stays as it is' => sub {
     for my $mock ('', 'pretty=1', 'chunked=9', 'pad=200000') {
         for my $location (qw(/api /unbuffered)) {
