@@ -62,6 +62,7 @@ typedef struct {
     dev_t                       device;     /* of the file that is open */
     ino_t                       inode;
     off_t                       size;       /* that it had last */
+    int64_t                     pruned;     /* version, up to this one */
     ngx_codat_sqlite_figure_t   events;
     ngx_codat_sqlite_figure_t   deliveries[NGX_CODAT_QUEUED_STATES];
     ngx_pool_t                 *pool;       /* of the audience */
@@ -172,6 +173,15 @@ ngx_int_t ngx_codat_sqlite_done(ngx_codat_sqlite_t *db,
 /* Events with their deliveries. */
 ngx_int_t ngx_codat_sqlite_list(ngx_codat_sqlite_t *db,
     ngx_codat_work_list_t *list);
+/*
+ * The rows of events that are wanted, in "ids", initialized here, newest
+ * first, at most "limit", and the row before which to go on, 0: nowhere.
+ */
+ngx_int_t ngx_codat_sqlite_select(ngx_codat_sqlite_t *db, ngx_pool_t *pool,
+    const ngx_codat_work_filter_t *filter, ngx_uint_t limit,
+    ngx_array_t *ids, uint64_t *last);
+/* NGX_OK, NGX_DECLINED if there is no event of that row, or NGX_ERROR. */
+ngx_int_t ngx_codat_sqlite_exists(ngx_codat_sqlite_t *db, uint64_t id);
 /* Figures. */
 ngx_int_t ngx_codat_sqlite_stats(ngx_codat_sqlite_t *db,
     ngx_codat_work_stats_t *stats);

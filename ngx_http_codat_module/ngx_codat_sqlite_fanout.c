@@ -615,7 +615,7 @@ ngx_codat_sqlite_sample_types(ngx_codat_sqlite_t *db,
     ngx_str_t     *type;
     sqlite3_stmt  *stmt;
 
-    stmt = ngx_codat_sqlite(db, NGX_CODAT_SQL_SAMPLE_TYPES);
+    stmt = ngx_codat_sqlite(db, NGX_CODAT_SQL_EVENT_TYPES);
     if (stmt == NULL) {
         return NGX_ERROR;
     }

@@ -4,33 +4,15 @@
  *
  * Ring 1.  What people ask of the database: lists of events, one of them,
  * and that they are delivered again, or not at all.
- *
- * A list is looked for from the newest event on, so many at a time: whatever
- * is asked, what else waits for the database waits no longer than that.
  */
 
 
 #include <ngx_config.h>
 #include <ngx_core.h>
 
-#include "ngx_codat_pattern.h"
 #include "ngx_codat_sqlite.h"
 
 
-static ngx_int_t ngx_codat_sqlite_select(ngx_codat_sqlite_t *db,
-    ngx_pool_t *pool, const ngx_codat_work_filter_t *filter,
-    ngx_uint_t limit, ngx_array_t *ids, uint64_t *last);
-static ngx_int_t ngx_codat_sqlite_scan(ngx_codat_sqlite_t *db,
-    sqlite3_stmt *stmt, const ngx_codat_work_filter_t *filter,
-    ngx_uint_t limit, ngx_array_t *ids, uint64_t *last);
-static ngx_int_t ngx_codat_sqlite_named(ngx_codat_sqlite_t *db,
-    const ngx_codat_work_filter_t *filter, ngx_array_t *ids);
-static ngx_int_t ngx_codat_sqlite_exists(ngx_codat_sqlite_t *db,
-    uint64_t id);
-static ngx_uint_t ngx_codat_sqlite_wanted(sqlite3_stmt *stmt,
-    const ngx_codat_work_filter_t *filter);
-static ngx_uint_t ngx_codat_sqlite_typed(ngx_str_t *type,
-    const ngx_str_t *patterns);
 static ngx_int_t ngx_codat_sqlite_entry(ngx_codat_sqlite_t *db,
     ngx_pool_t *pool, uint64_t id, ngx_codat_work_entry_t *entry);
 static ngx_int_t ngx_codat_sqlite_listed(ngx_codat_sqlite_t *db,
@@ -98,169 +80,7 @@ ngx_codat_sqlite_list(ngx_codat_sqlite_t *db, ngx_codat_work_list_t *list)
 }
 
 
-/* the rows that are wanted, and where to go on, 0: nowhere */
-
-static ngx_int_t
-ngx_codat_sqlite_select(ngx_codat_sqlite_t *db, ngx_pool_t *pool,
-    const ngx_codat_work_filter_t *filter, ngx_uint_t limit,
-    ngx_array_t *ids, uint64_t *last)
-{
-    u_char         uuid[NGX_CODAT_KEY_LEN], text[NGX_CODAT_UUID_LEN];
-    ngx_str_t      company;
-    sqlite3_stmt  *stmt;
-
-    *last = 0;
-
-    if (ngx_array_init(ids, pool, ngx_min(limit, 64) + 1, sizeof(uint64_t))
-        != NGX_OK)
-    {
-        ngx_codat_sqlite_error(db, "out of memory");
-        return NGX_ERROR;
-    }
-
-    if (filter->id || filter->event_id.len) {
-        return ngx_codat_sqlite_named(db, filter, ids);
-    }
-
-    stmt = ngx_codat_sqlite(db, filter->company.len
-                                    ? NGX_CODAT_SQL_COMPANY_SCAN
-                                    : filter->state
-                                          ? NGX_CODAT_SQL_STATE_SCAN
-                                          : NGX_CODAT_SQL_EVENT_SCAN);
-    if (stmt == NULL) {
-        return NGX_ERROR;
-    }
-
-    (void) sqlite3_clear_bindings(stmt);
-
-    /* as it is stored */
-
-    company = filter->company;
-
-    if (ngx_codat_uuid_parse(&company, uuid) == NGX_OK) {
-        company.len = (size_t) (ngx_codat_uuid_format(text, uuid) - text);
-        company.data = text;
-    }
-
-    if (company.len) {
-        ngx_codat_sqlite_text(stmt, 4, &company);
-    }
-
-    ngx_codat_sqlite_int(stmt, 1, filter->before ? (int64_t) filter->before
-                                                 : 0x7fffffffffffffff);
-    ngx_codat_sqlite_int(stmt, 2, NGX_CODAT_WORK_SCAN);
-
-    if (filter->state) {
-        ngx_codat_sqlite_text(stmt, 3,
-                              &ngx_codat_queued_names[filter->state]);
-    }
-
-    return ngx_codat_sqlite_scan(db, stmt, filter, limit, ids, last);
-}
-
-
-static ngx_int_t
-ngx_codat_sqlite_scan(ngx_codat_sqlite_t *db, sqlite3_stmt *stmt,
-    const ngx_codat_work_filter_t *filter, ngx_uint_t limit,
-    ngx_array_t *ids, uint64_t *last)
-{
-    uint64_t    *id, row;
-    ngx_int_t    rc;
-    ngx_uint_t   n;
-
-    row = 0;
-
-    for (n = 0; (rc = ngx_codat_sqlite_step(db, stmt)) == NGX_OK; n++) {
-
-        *last = row;
-        row = (uint64_t) sqlite3_column_int64(stmt, 0);
-
-        if (!ngx_codat_sqlite_wanted(stmt, filter)) {
-            continue;
-        }
-
-        /* one more than is wanted tells that there is more */
-
-        if (ids->nelts == limit) {
-            (void) sqlite3_reset(stmt);
-            return NGX_OK;
-        }
-
-        id = ngx_array_push(ids);
-
-        if (id == NULL) {
-            (void) sqlite3_reset(stmt);
-            ngx_codat_sqlite_error(db, "out of memory");
-            return NGX_ERROR;
-        }
-
-        *id = row;
-    }
-
-    *last = (n == NGX_CODAT_WORK_SCAN) ? row : 0;
-
-    return (rc == NGX_DONE) ? NGX_OK : NGX_ERROR;
-}
-
-
-/* by an id of the event's own, else by that of the row */
-
-static ngx_int_t
-ngx_codat_sqlite_named(ngx_codat_sqlite_t *db,
-    const ngx_codat_work_filter_t *filter, ngx_array_t *ids)
-{
-    int64_t        value;
-    uint64_t      *id;
-    ngx_int_t      rc;
-    sqlite3_stmt  *stmt;
-
-    value = 0;
-
-    if (filter->event_id.len) {
-
-        stmt = ngx_codat_sqlite(db, NGX_CODAT_SQL_EVENT_NAMED);
-        if (stmt == NULL) {
-            return NGX_ERROR;
-        }
-
-        ngx_codat_sqlite_text(stmt, 1, &filter->event_id);
-
-        /* NULL, which is 0, where there is none */
-
-        if (ngx_codat_sqlite_any(db, stmt, &value) == NGX_ERROR) {
-            return NGX_ERROR;
-        }
-    }
-
-    if (value == 0 && filter->id) {
-
-        rc = ngx_codat_sqlite_exists(db, filter->id);
-
-        if (rc == NGX_ERROR) {
-            return NGX_ERROR;
-        }
-
-        value = (rc == NGX_OK) ? (int64_t) filter->id : 0;
-    }
-
-    if (value == 0) {
-        return NGX_OK;
-    }
-
-    id = ngx_array_push(ids);
-
-    if (id == NULL) {
-        ngx_codat_sqlite_error(db, "out of memory");
-        return NGX_ERROR;
-    }
-
-    *id = (uint64_t) value;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
+ngx_int_t
 ngx_codat_sqlite_exists(ngx_codat_sqlite_t *db, uint64_t id)
 {
     int64_t        value;
@@ -274,63 +94,6 @@ ngx_codat_sqlite_exists(ngx_codat_sqlite_t *db, uint64_t id)
     ngx_codat_sqlite_int(stmt, 1, (int64_t) id);
 
     return ngx_codat_sqlite_any(db, stmt, &value);
-}
-
-
-static ngx_uint_t
-ngx_codat_sqlite_wanted(sqlite3_stmt *stmt,
-    const ngx_codat_work_filter_t *filter)
-{
-    int64_t    received;
-    ngx_str_t  type;
-
-    received = sqlite3_column_int64(stmt, 3);
-
-    if ((filter->from && received < filter->from)
-        || (filter->until && received >= filter->until))
-    {
-        return 0;
-    }
-
-    if (filter->company.len && !sqlite3_column_int(stmt, 4)) {
-        return 0;
-    }
-
-    if (filter->type.len == 0) {
-        return 1;
-    }
-
-    type = ngx_codat_sqlite_peek(stmt, 1);
-
-    return type.data && ngx_codat_sqlite_typed(&type, &filter->type);
-}
-
-
-static ngx_uint_t
-ngx_codat_sqlite_typed(ngx_str_t *type, const ngx_str_t *patterns)
-{
-    u_char     *p, *last, *comma;
-    ngx_str_t   pattern;
-
-    last = patterns->data + patterns->len;
-
-    for (p = patterns->data; p < last; p = comma + 1) {
-
-        comma = ngx_strlchr(p, last, ',');
-
-        if (comma == NULL) {
-            comma = last;
-        }
-
-        pattern.data = p;
-        pattern.len = (size_t) (comma - p);
-
-        if (ngx_codat_pattern_match(&pattern, type)) {
-            return 1;
-        }
-    }
-
-    return 0;
 }
 
 

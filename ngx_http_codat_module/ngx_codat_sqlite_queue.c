@@ -31,6 +31,10 @@ static ngx_int_t ngx_codat_sqlite_find_due(ngx_codat_sqlite_t *db,
     ngx_codat_work_claim_t *claim, ngx_codat_work_delivery_t *route);
 static ngx_int_t ngx_codat_sqlite_take(ngx_codat_sqlite_t *db,
     ngx_codat_work_claim_t *claim, ngx_codat_work_claimed_t *claimed);
+static ngx_int_t ngx_codat_sqlite_prune_pushes(ngx_codat_sqlite_t *db,
+    ngx_codat_work_prune_t *prune);
+static ngx_int_t ngx_codat_sqlite_old_pushes(ngx_codat_sqlite_t *db,
+    ngx_codat_work_prune_t *prune, ngx_array_t *ids);
 
 
 ngx_int_t
@@ -542,31 +546,131 @@ ngx_codat_sqlite_release(ngx_codat_sqlite_t *db,
 ngx_int_t
 ngx_codat_sqlite_prune(ngx_codat_sqlite_t *db, ngx_codat_work_prune_t *prune)
 {
-    ngx_uint_t     i;
     sqlite3_stmt  *stmt;
 
-    static const ngx_codat_sql_e  statements[] = {
-        NGX_CODAT_SQL_EVENT_PRUNE,
-        NGX_CODAT_SQL_PUSH_PRUNE
-    };
+    stmt = ngx_codat_sqlite(db, NGX_CODAT_SQL_EVENT_PRUNE);
+    if (stmt == NULL) {
+        return NGX_ERROR;
+    }
 
-    prune->dropped = 0;
+    ngx_codat_sqlite_int(stmt, 1, prune->before);
+    ngx_codat_sqlite_int(stmt, 2, (int64_t) prune->limit);
 
-    for (i = 0; i < sizeof(statements) / sizeof(statements[0]); i++) {
+    if (ngx_codat_sqlite_exec(db, stmt) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
-        stmt = ngx_codat_sqlite(db, statements[i]);
+    prune->dropped = (ngx_uint_t) sqlite3_changes(db->db);
+    prune->more = (prune->dropped >= prune->limit);
+
+    return ngx_codat_sqlite_prune_pushes(db, prune);
+}
+
+
+static ngx_int_t
+ngx_codat_sqlite_prune_pushes(ngx_codat_sqlite_t *db,
+    ngx_codat_work_prune_t *prune)
+{
+    ngx_str_t     *id;
+    ngx_uint_t     i;
+    ngx_array_t    ids;
+    sqlite3_stmt  *stmt;
+
+    if (ngx_codat_sqlite_old_pushes(db, prune, &ids) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    id = ids.elts;
+
+    for (i = 0; i < ids.nelts; i++) {
+
+        stmt = ngx_codat_sqlite(db, NGX_CODAT_SQL_PUSH_FORGET);
         if (stmt == NULL) {
             return NGX_ERROR;
         }
 
-        ngx_codat_sqlite_int(stmt, 1, prune->before);
-        ngx_codat_sqlite_int(stmt, 2, (int64_t) prune->limit);
+        ngx_codat_sqlite_text(stmt, 1, &id[i]);
 
         if (ngx_codat_sqlite_exec(db, stmt) != NGX_OK) {
             return NGX_ERROR;
         }
+    }
 
-        prune->dropped += (ngx_uint_t) sqlite3_changes(db->db);
+    prune->dropped += ids.nelts;
+
+    return NGX_OK;
+}
+
+
+/*
+ * A push that was not touched for long has an early version, so that these
+ * come first, and a part in which none is old is the end.  What is pending
+ * stays, and is passed over.
+ */
+
+static ngx_int_t
+ngx_codat_sqlite_old_pushes(ngx_codat_sqlite_t *db,
+    ngx_codat_work_prune_t *prune, ngx_array_t *ids)
+{
+    int64_t        last;
+    ngx_int_t      rc;
+    ngx_str_t     *id;
+    ngx_uint_t     n, old;
+    sqlite3_stmt  *stmt;
+
+    if (ngx_array_init(ids, prune->work.pool, 16, sizeof(ngx_str_t))
+        != NGX_OK)
+    {
+        ngx_codat_sqlite_error(db, "out of memory");
+        return NGX_ERROR;
+    }
+
+    stmt = ngx_codat_sqlite(db, NGX_CODAT_SQL_PUSH_OLD);
+    if (stmt == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_codat_sqlite_int(stmt, 1, db->pruned);
+    ngx_codat_sqlite_int(stmt, 2, (int64_t) prune->limit);
+
+    last = 0;
+    old = 0;
+
+    for (n = 0; (rc = ngx_codat_sqlite_step(db, stmt)) == NGX_OK; n++) {
+
+        last = sqlite3_column_int64(stmt, 1);
+
+        if (sqlite3_column_int64(stmt, 2) >= prune->before) {
+            continue;
+        }
+
+        old = 1;
+
+        if (!sqlite3_column_int(stmt, 3)) {
+            continue;
+        }
+
+        id = ngx_array_push(ids);
+
+        if (id == NULL
+            || ngx_codat_sqlite_column(prune->work.pool, stmt, 0, id)
+               != NGX_OK)
+        {
+            (void) sqlite3_reset(stmt);
+            ngx_codat_sqlite_error(db, "out of memory");
+            return NGX_ERROR;
+        }
+    }
+
+    if (rc != NGX_DONE) {
+        return NGX_ERROR;
+    }
+
+    db->pruned = 0;
+
+    if (old && n == prune->limit) {
+        prune->more = 1;
+        db->pruned = last;
     }
 
     return NGX_OK;

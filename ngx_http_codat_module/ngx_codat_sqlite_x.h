@@ -41,23 +41,24 @@ X(EVENT_DONE,
   " fanout = CASE WHEN ?4 AND state <> 'accepted' THEN 1 ELSE fanout END"
   " WHERE id = ?1")
 
-/* candidates of a list, which C looks at: newest first, so many at a time */
+/* what a list is looked for with, see ngx_codat_sqlite_select.c */
 
 X(EVENT_SCAN,
-  "SELECT id, type, company, received FROM event WHERE id < ?1"
-  " ORDER BY id DESC LIMIT ?2")
+  "SELECT id, type, received FROM event WHERE id <= ?1 ORDER BY id DESC")
 
-X(COMPANY_SCAN,
-  "SELECT id, type, company, received, ?3 IS NULL OR EXISTS (SELECT 1"
-  " FROM delivery d WHERE d.state = ?3 AND d.event = e.id)"
-  " FROM event e INDEXED BY event_company"
-  " WHERE company = ?4 AND id < ?1 ORDER BY id DESC LIMIT ?2")
+X(EVENT_LOOK, "SELECT type, received FROM event WHERE id = ?1")
 
-X(STATE_SCAN,
-  "SELECT d.event, e.type, e.company, e.received FROM ("
-  "SELECT DISTINCT event FROM delivery WHERE state = ?3 AND event < ?1"
-  " ORDER BY event DESC LIMIT ?2) d CROSS JOIN event e"
-  " WHERE e.id = d.event ORDER BY d.event DESC")
+X(COMPANY_NEWEST,
+  "SELECT id FROM event INDEXED BY event_company"
+  " WHERE company = ?1 AND id <= ?2 ORDER BY id DESC LIMIT 1")
+
+X(TYPE_NEWEST,
+  "SELECT id FROM event INDEXED BY event_type"
+  " WHERE type = ?1 AND id <= ?2 ORDER BY id DESC LIMIT 1")
+
+X(STATE_NEWEST,
+  "SELECT event FROM delivery INDEXED BY delivery_state"
+  " WHERE state = ?1 AND event <= ?2 ORDER BY event DESC LIMIT 1")
 
 X(EVENT_NAMED,
   "SELECT max(id) FROM (SELECT id FROM event WHERE event_id = ?1"
@@ -271,9 +272,11 @@ X(DELIVERY_OLDEST,
 
 X(PUSH_FORGET, "DELETE FROM push WHERE id = ?1")
 
-X(PUSH_PRUNE,
-  "DELETE FROM push WHERE id IN (SELECT id FROM push"
-  " WHERE touched < ?1 AND state > 1 ORDER BY version LIMIT ?2)")
+/* from the longest unchanged on */
+
+X(PUSH_OLD,
+  "SELECT id, version, touched, state > 1 FROM push WHERE version > ?1"
+  " ORDER BY version LIMIT ?2")
 
 /* consumers */
 
@@ -367,7 +370,7 @@ X(CONSUMER_DELIVERY_OF,
   "SELECT count(*), coalesce(sum(state IN ('pending', 'delivered')), 0)"
   " FROM consumer_delivery WHERE consumer = ?1 AND event = ?2")
 
-X(SAMPLE_TYPES,
+X(EVENT_TYPES,
   "WITH RECURSIVE t (type) AS (SELECT min(type) FROM event UNION ALL"
   " SELECT (SELECT min(type) FROM event e WHERE e.type > t.type) FROM t"
   " WHERE t.type IS NOT NULL)"

@@ -387,13 +387,16 @@ typedef struct {
 } ngx_codat_work_cancel_t;
 
 
-/* drops what is over and older than that, at most "limit" rows of a table */
-
+/*
+ * Drops what is over and older than that, at most "limit" rows of a table.
+ * "more" says that there may be more.
+ */
 typedef struct {
     ngx_codat_work_t           work;
     int64_t                    before;
     ngx_uint_t                 limit;
     ngx_uint_t                 dropped;     /* out */
+    unsigned                   more:1;      /* out */
 } ngx_codat_work_prune_t;
 
 

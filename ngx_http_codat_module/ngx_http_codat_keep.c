@@ -431,7 +431,7 @@ ngx_http_codat_keep_prune(ngx_http_codat_keep_t *keep)
 }
 
 
-/* where there was as much as that, there is more: at the next tick */
+/* where there may be more, at the next tick */
 
 static void
 ngx_http_codat_keep_pruned(ngx_codat_work_t *w)
@@ -444,7 +444,7 @@ ngx_http_codat_keep_pruned(ngx_codat_work_t *w)
 
     keep->pruning = 0;
 
-    if (w->rc != NGX_OK || work->dropped < work->limit) {
+    if (w->rc != NGX_OK || !work->more) {
         keep->zone->sh->store.pruned = ngx_time();
     }
 

@@ -52,6 +52,7 @@ int ngx_codat_unit_fuzz(void);
 int ngx_codat_unit_inflate(void);
 int ngx_codat_unit_json(void);
 int ngx_codat_unit_kill(void);
+int ngx_codat_unit_lists(void);
 int ngx_codat_unit_merge(void);
 int ngx_codat_unit_names(void);
 int ngx_codat_unit_operation(void);
