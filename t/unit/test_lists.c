@@ -379,7 +379,8 @@ static const char  *lists_scans[] = {
     "CLOCK_DISPATCH", "CLOCK_CONSUMER", "CLOCK_TURN",
 
     /* indexes of what is under way alone */
-    "FANOUT_SCAN", "DISPATCH_EXPIRED", "DISPATCH_RELEASE", "DISPATCH_OWNED",
+    "FANOUT_SCAN", "CONSUMERS_WAIT", "DISPATCH_EXPIRED",
+    "DISPATCH_RELEASE", "DISPATCH_OWNED",
     "CONSUMER_PENDING", "CONSUMER_LEASED",
 
     /* consumers are counted; a row of the types that were found */
