@@ -88,6 +88,8 @@ static void ngx_codat_store_handler(ngx_event_t *ev);
 static void ngx_codat_store_count(ngx_codat_store_worker_t *worker);
 static void ngx_codat_store_log(ngx_codat_store_worker_t *worker);
 static void ngx_codat_store_tick(ngx_event_t *ev);
+static void ngx_codat_store_end(ngx_codat_store_worker_t *worker,
+    ngx_uint_t later);
 static void ngx_codat_store_free(ngx_codat_store_worker_t *worker);
 
 
@@ -606,17 +608,56 @@ ngx_codat_store_stop(ngx_codat_store_t *store, ngx_log_t *log)
 
     ngx_codat_store_free(worker);
 
-    while (worker->first || worker->later) {
-        ngx_codat_store_group(worker, worker->first == NULL);
-        worker->error[0] = '\0';
-        store->backend->run(worker->handle, worker->group, worker->error);
-        ngx_codat_store_log(worker);
-        ngx_codat_store_free(worker);
+    /* what became of attempts, before what is under way is given back */
+
+    while (worker->later) {
+        ngx_codat_store_end(worker, 1);
+    }
+
+    while (worker->first) {
+        ngx_codat_store_end(worker, 0);
     }
 
     store->backend->close(worker->handle);
 
     store->worker = NULL;
+}
+
+
+/* does a group here and now, but for claims: nobody would do what they get */
+
+static void
+ngx_codat_store_end(ngx_codat_store_worker_t *worker, ngx_uint_t later)
+{
+    ngx_codat_work_t  *work, **next;
+
+    ngx_codat_store_group(worker, later);
+
+    next = &worker->group;
+
+    while ((work = *next) != NULL) {
+
+        if (work->op == NGX_CODAT_WORK_CLAIM
+            || work->op == NGX_CODAT_WORK_DISPATCH)
+        {
+            *next = work->next;
+            ngx_codat_work_free(work);
+            continue;
+        }
+
+        next = &work->next;
+    }
+
+    if (worker->group == NULL) {
+        return;
+    }
+
+    worker->error[0] = '\0';
+
+    worker->store->backend->run(worker->handle, worker->group, worker->error);
+
+    ngx_codat_store_log(worker);
+    ngx_codat_store_free(worker);
 }
 
 

@@ -195,9 +195,14 @@ ngx_http_codat_deliver_exit(ngx_cycle_t *cycle)
 
     for (i = 0; i < ngx_http_codat_delivers->nelts; i++) {
 
-        /* what this worker can't finish others are to do at once */
+        /*
+         * What this worker can't finish others are to do at once, also what
+         * it has claimed and does not know of yet.
+         */
 
-        if (!ngx_queue_empty(&delivers[i]->jobs)) {
+        if (!ngx_queue_empty(&delivers[i]->jobs)
+            || ngx_codat_store_waiting(delivers[i]->zone->store))
+        {
             ngx_http_codat_keep_release(delivers[i]->zone,
                                         delivers[i]->owner);
         }
