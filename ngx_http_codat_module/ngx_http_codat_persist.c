@@ -30,18 +30,18 @@
 /* what a store that fails could not take is tried again; msec */
 #define NGX_HTTP_CODAT_PERSIST_AGAIN  2000
 
-/* pushes that a worker keeps for that */
+/* units that a worker keeps for that */
 #define NGX_HTTP_CODAT_PERSIST_KEPT   1024
 
 
-/* a push that Codat's API has told of; lies in the pool of its unit */
+/* what nobody will tell of once more; lies in the pool of its unit */
 
 typedef struct {
     ngx_codat_zone_t             *zone;
     ngx_event_t                   event;
     ngx_connection_t              dummy;
     unsigned                      kept:1;
-} ngx_http_codat_persist_push_t;
+} ngx_http_codat_persist_once_t;
 
 
 static ngx_int_t ngx_http_codat_persist_peek(ngx_http_request_t *r,
@@ -66,9 +66,12 @@ static void ngx_http_codat_persist_recent(ngx_codat_zone_t *zone,
     ngx_codat_work_receive_t *work);
 static void ngx_http_codat_persist_count(ngx_codat_zone_t *zone,
     ngx_codat_work_receive_t *work);
+static ngx_int_t ngx_http_codat_persist_once(ngx_codat_zone_t *zone,
+    ngx_codat_work_t *w);
 static void ngx_http_codat_persist_submit(ngx_event_t *ev);
 static void ngx_http_codat_persist_stored(ngx_codat_work_t *w);
 static void ngx_http_codat_persist_again(ngx_codat_work_t *w);
+static void ngx_http_codat_persist_over(ngx_codat_work_t *w);
 
 
 /* of this worker */
@@ -610,14 +613,13 @@ ngx_http_codat_persist_count(ngx_codat_zone_t *zone,
 }
 
 
-/* --- pushes ------------------------------------------------------------- */
+/* --- what is said once -------------------------------------------------- */
 
 ngx_int_t
 ngx_http_codat_persist_push(ngx_codat_zone_t *zone, ngx_codat_record_t *push)
 {
-    ngx_array_t                     facts;
-    ngx_codat_work_rows_t          *work;
-    ngx_http_codat_persist_push_t  *pp;
+    ngx_array_t             facts;
+    ngx_codat_work_rows_t  *work;
 
     work = ngx_codat_work_create(NGX_CODAT_WORK_ROWS,
                                  sizeof(ngx_codat_work_rows_t),
@@ -629,28 +631,43 @@ ngx_http_codat_persist_push(ngx_codat_zone_t *zone, ngx_codat_record_t *push)
     facts.elts = push;
     facts.nelts = 1;
 
-    pp = ngx_pcalloc(work->work.pool, sizeof(ngx_http_codat_persist_push_t));
+    work->origin = ngx_http_codat_deliver_origin(zone);
+    work->work.done = ngx_http_codat_persist_stored;
 
-    if (pp == NULL
-        || ngx_codat_work_facts(&work->work, &work->facts, &facts) != NGX_OK)
+    if (ngx_codat_work_facts(&work->work, &work->facts, &facts) != NGX_OK
+        || ngx_http_codat_persist_once(zone, &work->work) != NGX_OK)
     {
         ngx_codat_work_free(&work->work);
         return NGX_ERROR;
     }
 
-    pp->zone = zone;
-    pp->dummy.fd = (ngx_socket_t) -1;
-    pp->dummy.data = work;
-    pp->event.handler = ngx_http_codat_persist_submit;
-    pp->event.data = &pp->dummy;
-    pp->event.log = ngx_cycle->log;
-    pp->event.cancelable = 1;
+    return NGX_OK;
+}
 
-    work->origin = ngx_http_codat_deliver_origin(zone);
-    work->work.done = ngx_http_codat_persist_stored;
-    work->work.data = pp;
 
-    ngx_http_codat_persist_submit(&pp->event);
+/* hands a unit over that is to be tried again while the store fails */
+
+static ngx_int_t
+ngx_http_codat_persist_once(ngx_codat_zone_t *zone, ngx_codat_work_t *w)
+{
+    ngx_http_codat_persist_once_t  *once;
+
+    once = ngx_pcalloc(w->pool, sizeof(ngx_http_codat_persist_once_t));
+    if (once == NULL) {
+        return NGX_ERROR;
+    }
+
+    once->zone = zone;
+    once->dummy.fd = (ngx_socket_t) -1;
+    once->dummy.data = w;
+    once->event.handler = ngx_http_codat_persist_submit;
+    once->event.data = &once->dummy;
+    once->event.log = ngx_cycle->log;
+    once->event.cancelable = 1;
+
+    w->data = once;
+
+    ngx_http_codat_persist_submit(&once->event);
 
     return NGX_OK;
 }
@@ -661,13 +678,13 @@ ngx_http_codat_persist_submit(ngx_event_t *ev)
 {
     ngx_connection_t               *c;
     ngx_codat_work_t               *w;
-    ngx_http_codat_persist_push_t  *pp;
+    ngx_http_codat_persist_once_t  *once;
 
     c = ev->data;
     w = c->data;
-    pp = w->data;
+    once = w->data;
 
-    if (ngx_codat_store_submit(pp->zone->store, w) != NGX_OK) {
+    if (ngx_codat_store_submit(once->zone->store, w) != NGX_OK) {
         ngx_http_codat_persist_again(w);
     }
 }
@@ -677,23 +694,18 @@ static void
 ngx_http_codat_persist_stored(ngx_codat_work_t *w)
 {
     ngx_codat_work_rows_t          *work;
-    ngx_http_codat_persist_push_t  *pp;
+    ngx_http_codat_persist_once_t  *once;
 
     work = (ngx_codat_work_rows_t *) w;
-    pp = w->data;
+    once = w->data;
 
     if (w->rc == NGX_ERROR) {
         ngx_http_codat_persist_again(w);
         return;
     }
 
-    ngx_http_codat_persist_rows(pp->zone, &work->rows);
-
-    if (pp->kept) {
-        ngx_http_codat_persist_kept--;
-    }
-
-    ngx_codat_work_free(w);
+    ngx_http_codat_persist_rows(once->zone, &work->rows);
+    ngx_http_codat_persist_over(w);
 }
 
 
@@ -702,28 +714,45 @@ ngx_http_codat_persist_stored(ngx_codat_work_t *w)
 static void
 ngx_http_codat_persist_again(ngx_codat_work_t *w)
 {
-    ngx_http_codat_persist_push_t  *pp;
+    ngx_http_codat_persist_once_t  *once;
 
-    pp = w->data;
+    once = w->data;
 
-    if (!pp->kept) {
+    if (!once->kept) {
 
         if (ngx_http_codat_persist_kept >= NGX_HTTP_CODAT_PERSIST_KEPT) {
 
             ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                          "codat: a push is not stored: too many wait for "
+                          "codat: %s is not stored: too many wait for "
                           "store \"%V\" to work again",
-                          &pp->zone->store->path);
+                          w->op == NGX_CODAT_WORK_DONE ? "the end of an event"
+                                                       : "a push",
+                          &once->zone->store->path);
 
             ngx_codat_work_free(w);
             return;
         }
 
-        pp->kept = 1;
+        once->kept = 1;
         ngx_http_codat_persist_kept++;
     }
 
-    ngx_add_timer(&pp->event, NGX_HTTP_CODAT_PERSIST_AGAIN);
+    ngx_add_timer(&once->event, NGX_HTTP_CODAT_PERSIST_AGAIN);
+}
+
+
+static void
+ngx_http_codat_persist_over(ngx_codat_work_t *w)
+{
+    ngx_http_codat_persist_once_t  *once;
+
+    once = w->data;
+
+    if (once->kept) {
+        ngx_http_codat_persist_kept--;
+    }
+
+    ngx_codat_work_free(w);
 }
 
 
@@ -775,32 +804,38 @@ ngx_http_codat_persist_done(ngx_http_codat_ctx_t *ctx, ngx_uint_t accepted)
     }
 
     work->work.done = ngx_http_codat_persist_closed;
-    work->work.data = ctx->zone;
     work->event = ctx->stored;
     work->succeeded = ctx->delivery.succeeded;
     work->accepted = accepted & 1;
     work->fanout = ctx->zone->consumers & 1;
 
-    if (ngx_codat_store_submit(ctx->zone->store, &work->work) != NGX_OK) {
+    if (ngx_http_codat_persist_once(ctx->zone, &work->work) != NGX_OK) {
         ngx_codat_work_free(&work->work);
     }
 }
 
 
+/* what was answered 200 Codat does not repeat; the other copies come again */
+
 static void
 ngx_http_codat_persist_closed(ngx_codat_work_t *w)
 {
-    ngx_codat_zone_t       *zone;
-    ngx_codat_work_done_t  *work;
+    ngx_codat_work_done_t          *work;
+    ngx_http_codat_persist_once_t  *once;
 
     work = (ngx_codat_work_done_t *) w;
-    zone = w->data;
+    once = w->data;
 
-    if (w->rc == NGX_OK && work->accepted && work->fanout) {
-        ngx_http_codat_dispatch_news(zone);
+    if (w->rc == NGX_ERROR && work->accepted) {
+        ngx_http_codat_persist_again(w);
+        return;
     }
 
-    ngx_codat_work_free(w);
+    if (w->rc == NGX_OK && work->accepted && work->fanout) {
+        ngx_http_codat_dispatch_news(once->zone);
+    }
+
+    ngx_http_codat_persist_over(w);
 }
 
 

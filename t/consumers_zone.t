@@ -16,7 +16,8 @@ use Time::HiRes qw(time sleep);
 
 
 my $app = CodatTest::Upstream->new(handler => sub {
-    return { status => $_[0]{uri} =~ m{/app/refused} ? 500 : 204 };
+    return { status => $_[0]{uri} =~ m{/app/refused} ? 500 : 204,
+             delay => $_[0]{uri} =~ m{/app/slow} ? slow(1) : 0 };
 });
 my $base = 'http://' . $app->address;
 my $folder;
@@ -35,6 +36,8 @@ sub instance {
             . ' codat_forward * /app/fine; }'
             . ' location = /refused { codat_webhook zone=codat;'
             . ' codat_forward * /app/refused; }'
+            . ' location = /slow { codat_webhook zone=codat;'
+            . ' codat_forward * /app/slow; }'
             . " location /app/ { internal; proxy_pass $base; }"
             . ($opt{folder} ? " client_body_temp_path $opt{folder};" : '')
             . ($opt{server} // ''));
@@ -68,7 +71,7 @@ sub wait_for {
     my $until = time + slow(10);
     sleep(0.05) while !$condition->() && time < $until;
 
-    return ok($condition->(), $what);
+    return ok($condition->(), $what) || diag(delivered());
 }
 
 
@@ -94,17 +97,28 @@ sub event {
 }
 
 
-sub send_to {
+sub begin {
     my ($t, $path, $id, $body) = @_;
 
-    my $answer = $t->nginx->request('POST', $path,
+    my $client = $t->nginx->client;
+    $client->send($client->build('POST', $path,
         { Authorization => 'Bearer sesame', 'webhook-id' => $id,
           'Content-Type' => 'application/json' },
-        $body // body('company.created'));
+        $body // body('company.created'), close => 1));
+
+    return $client;
+}
+
+
+sub answer {
+    my $answer = shift->read_response // return 'none';
 
     return $answer->status . ' '
         . ($answer->json->{result} // $answer->json->{code});
 }
+
+
+sub send_to { answer(begin(@_)) }
 
 
 my $t = instance();
@@ -391,6 +405,23 @@ subtest 'a disk that is full' => sub {
 
     is(send_to($full, '/hook', 'msg_full'), '200 accepted', 'the repeat');
     wait_for(sub { delivered() eq 'msg_full' }, 'delivered');
+
+    # Codat has had its answer: this one is not repeated
+
+    my $dir = $full->nginx->prefix . '/temp/client_body';
+    my $path = "$dir/" . stores($dir);
+    wait_for(sub { qx(sqlite3 $path "SELECT count(*) FROM consumer_delivery
+                      WHERE state = 'pending'") eq "0\n" }, 'and recorded');
+
+    $app->reset;
+    my $client = begin($full, '/slow', 'msg_slow');
+    $app->wait_requests(1);
+    $faults->set('write ENOSPC');
+    is(answer($client), '200 accepted', 'full while a forward is under way');
+    sleep(0.5);
+    is(delivered(), '', 'nothing can be delivered');
+    $faults->clear;
+    wait_for(sub { delivered() eq 'msg_slow' }, 'it is when there is room');
     no_bad_log($full->nginx, except => qr/\[crit\] .* failed: .*full/);
 };
 
