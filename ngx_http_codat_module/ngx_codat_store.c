@@ -40,6 +40,14 @@
 #define NGX_CODAT_STORE_GATHER  5
 #define NGX_CODAT_STORE_VAIN    16
 
+/*
+ * Units that are over wake requests: as long as the turn of the event loop is
+ * not older than so many usec, but a few in any case, and the rest in the next
+ * turn.
+ */
+#define NGX_CODAT_STORE_TURN    2000
+#define NGX_CODAT_STORE_FEW     8
+
 
 typedef struct {
     ngx_codat_store_t                *store;
@@ -55,6 +63,8 @@ typedef struct {
     size_t                            bytes;
 
     ngx_codat_work_t                 *group;    /* under way */
+    ngx_codat_work_t                 *over;     /* nobody knows of yet */
+    ngx_codat_work_t                **over_last;
     ngx_uint_t                        running;
     ngx_thread_task_t                *task;
     ngx_uint_t                        expected; /* in the next group */
@@ -64,6 +74,7 @@ typedef struct {
     ngx_event_t                       gather;
     ngx_event_t                       timer;
     ngx_event_t                       turn;     /* of "later" */
+    ngx_event_t                       rest;     /* of "over" */
     ngx_connection_t                  dummy;
     uint64_t                          began;    /* a group of "later" */
 
@@ -85,6 +96,9 @@ static uint64_t ngx_codat_store_msec(void);
 static void ngx_codat_store_turn_handler(ngx_event_t *ev);
 static void ngx_codat_store_thread(void *data, ngx_log_t *log);
 static void ngx_codat_store_handler(ngx_event_t *ev);
+static int64_t ngx_codat_store_turned(void);
+static void ngx_codat_store_over(ngx_codat_store_worker_t *worker);
+static void ngx_codat_store_rest_handler(ngx_event_t *ev);
 static void ngx_codat_store_count(ngx_codat_store_worker_t *worker);
 static void ngx_codat_store_log(ngx_codat_store_worker_t *worker);
 static void ngx_codat_store_tick(ngx_event_t *ev);
@@ -117,6 +131,7 @@ ngx_codat_store_start(ngx_codat_store_t *store, ngx_cycle_t *cycle)
     worker->log = cycle->log;
     worker->last = &worker->first;
     worker->later_last = &worker->later;
+    worker->over_last = &worker->over;
     worker->task = task;
 
     worker->handle = store->backend->create(store, cycle->log);
@@ -143,6 +158,10 @@ ngx_codat_store_start(ngx_codat_store_t *store, ngx_cycle_t *cycle)
     worker->gather.handler = ngx_codat_store_gather_handler;
     worker->gather.data = &worker->dummy;
     worker->gather.log = cycle->log;
+
+    worker->rest.handler = ngx_codat_store_rest_handler;
+    worker->rest.data = worker;
+    worker->rest.log = cycle->log;
 
     store->worker = worker;
 
@@ -277,6 +296,12 @@ ngx_codat_store_gathers(ngx_codat_store_worker_t *worker)
 
     if (msec == 0 || worker->ready >= worker->expected) {
         return 0;
+    }
+
+    /* some are not answered yet */
+
+    if (worker->over) {
+        return 1;
     }
 
     if (!worker->gather.timer_set) {
@@ -453,32 +478,88 @@ ngx_codat_store_thread(void *data, ngx_log_t *log)
 static void
 ngx_codat_store_handler(ngx_event_t *ev)
 {
-    ngx_codat_work_t          *work, *next;
     ngx_codat_store_worker_t  *worker;
 
     worker = ev->data;
 
-    if (ev->complete) {
-        ev->complete = 0;
-
-        ngx_codat_store_log(worker);
-        ngx_codat_store_count(worker);
-        ngx_codat_store_rest(worker);
-
-        next = worker->group;
-
-        ngx_codat_store_expect(worker);
-
-        worker->group = NULL;
-        worker->running = 0;
-
+    if (!ev->complete) {
         ngx_codat_store_next(worker);
+        return;
+    }
 
-        while (next) {
-            work = next;
-            next = work->next;
-            work->done(work);
+    ev->complete = 0;
+
+    ngx_codat_store_log(worker);
+    ngx_codat_store_count(worker);
+    ngx_codat_store_rest(worker);
+
+    *worker->over_last = worker->group;
+
+    while (*worker->over_last) {
+        worker->over_last = &(*worker->over_last)->next;
+    }
+
+    ngx_codat_store_expect(worker);
+
+    worker->group = NULL;
+    worker->running = 0;
+
+    ngx_codat_store_next(worker);
+
+    /* when what else is to be read in this turn has been */
+
+    ngx_post_event(&worker->rest, &ngx_posted_events);
+}
+
+
+/* how long this turn of the event loop has taken, to a millisecond; usec */
+
+static int64_t
+ngx_codat_store_turned(void)
+{
+    struct timeval  now;
+
+    ngx_gettimeofday(&now);
+
+    return (int64_t) now.tv_sec * 1000000 + now.tv_usec
+           - (int64_t) ngx_codat_store_msec() * 1000;
+}
+
+
+/* what waits for these units goes on, or some of it */
+
+static void
+ngx_codat_store_over(ngx_codat_store_worker_t *worker)
+{
+    ngx_uint_t         n;
+    ngx_codat_work_t  *work;
+
+    for (n = 1; (work = worker->over) != NULL; n++) {
+
+        worker->over = work->next;
+
+        if (worker->over == NULL) {
+            worker->over_last = &worker->over;
         }
+
+        work->done(work);
+
+        if (worker->over == NULL
+            || n % NGX_CODAT_STORE_FEW
+            || ngx_codat_store_turned() < NGX_CODAT_STORE_TURN)
+        {
+            continue;
+        }
+
+        /* the timer keeps a worker that exits until all is done */
+
+        if (!worker->timer.timer_set) {
+            ngx_add_timer(&worker->timer, NGX_CODAT_STORE_TICK);
+        }
+
+        ngx_post_event(&worker->rest, &ngx_posted_next_events);
+
+        return;
     }
 
     ngx_codat_store_next(worker);
@@ -486,6 +567,13 @@ ngx_codat_store_handler(ngx_event_t *ev)
     if (worker->group == NULL && worker->timer.timer_set) {
         ngx_del_timer(&worker->timer);
     }
+}
+
+
+static void
+ngx_codat_store_rest_handler(ngx_event_t *ev)
+{
+    ngx_codat_store_over(ev->data);
 }
 
 
