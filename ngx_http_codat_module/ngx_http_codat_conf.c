@@ -484,12 +484,34 @@ ngx_http_codat_take(ngx_conf_t *cf, ngx_str_t *arg, const char *name,
 }
 
 
+ngx_str_t
+ngx_http_codat_quoted(const ngx_str_t *value)
+{
+    u_char     *p;
+    ngx_str_t   quoted;
+
+    quoted = *value;
+
+    p = ngx_strnstr(value->data, "://", value->len);
+
+    if (p && ngx_strlchr(p, value->data + value->len, '@')) {
+        quoted.len = (size_t) (p - value->data) + sizeof("://") - 1;
+    }
+
+    return quoted;
+}
+
+
 char *
 ngx_http_codat_invalid(ngx_conf_t *cf, ngx_str_t *arg, const char *allowed)
 {
+    ngx_str_t  quoted;
+
+    quoted = ngx_http_codat_quoted(arg);
+
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "\"%V\" has an invalid \"%V\": %s", cf->args->elts,
-                       arg, allowed);
+                       &quoted, allowed);
 
     return NGX_CONF_ERROR;
 }

@@ -60,6 +60,9 @@ char *ngx_http_codat_conf_clash(ngx_conf_t *cf, const char *directive,
 char *ngx_http_codat_conf_prefix(ngx_conf_t *cf, const char *directive,
     const char *example, ngx_uint_t exact);
 
+/* A value as it may be quoted: a URL ends before its user and password. */
+ngx_str_t ngx_http_codat_quoted(const ngx_str_t *value);
+
 /* Logs an argument as invalid with what is allowed; NGX_CONF_ERROR. */
 char *ngx_http_codat_invalid(ngx_conf_t *cf, ngx_str_t *arg,
     const char *allowed);

@@ -150,6 +150,8 @@ ngx_http_codat_forward_target(ngx_conf_t *cf,
     }
 
     if (uri.len == 0 || (uri.data[0] != '/' && uri.data[0] != '$')) {
+        uri = ngx_http_codat_quoted(&uri);
+
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"codat_forward\" has a target \"%V\" that is "
                            "neither a URI, which begins with \"/\", nor a "

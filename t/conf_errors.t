@@ -1419,3 +1419,15 @@ location /webhook {
 --- http: limit_req_zone $host zone=codat:1m rate=1r/s;
 --- emerg
 the shared memory zone "codat" is already declared for a different use
+
+
+=== TEST 221: codat_zone: a URL without its parameter shows no password
+--- zone: zone=codat:1m redis://codat:pa55@127.0.0.1:6379/0
+--- emerg
+"codat_zone" has an invalid "redis://": zone=NAME:SIZE, store=, dedupe= and retain= are allowed
+
+
+=== TEST 222: codat_forward: a target that is a URL shows no password
+--- location: codat_forward * https://codat:pa55@example.com/app;
+--- emerg
+"codat_forward" has a target "https://" that is neither a URI, which begins with "/", nor a named location; an application elsewhere is reached by proxy_pass in that location
