@@ -104,7 +104,7 @@ static void ngx_codat_store_log(ngx_codat_store_worker_t *worker);
 static void ngx_codat_store_tick(ngx_event_t *ev);
 static void ngx_codat_store_end(ngx_codat_store_worker_t *worker,
     ngx_uint_t later);
-static void ngx_codat_store_free(ngx_codat_store_worker_t *worker);
+static void ngx_codat_store_free(ngx_codat_work_t **works);
 
 
 ngx_int_t
@@ -694,7 +694,8 @@ ngx_codat_store_stop(ngx_codat_store_t *store, ngx_log_t *log)
 
     /* a group that a thread was given has been done: pools end before */
 
-    ngx_codat_store_free(worker);
+    ngx_codat_store_free(&worker->group);
+    ngx_codat_store_free(&worker->over);
 
     /* what became of attempts, before what is under way is given back */
 
@@ -745,21 +746,19 @@ ngx_codat_store_end(ngx_codat_store_worker_t *worker, ngx_uint_t later)
     worker->store->backend->run(worker->handle, worker->group, worker->error);
 
     ngx_codat_store_log(worker);
-    ngx_codat_store_free(worker);
+    ngx_codat_store_free(&worker->group);
 }
 
 
 static void
-ngx_codat_store_free(ngx_codat_store_worker_t *worker)
+ngx_codat_store_free(ngx_codat_work_t **works)
 {
-    ngx_codat_work_t  *work, *next;
+    ngx_codat_work_t  *work;
 
-    for (work = worker->group; work; work = next) {
-        next = work->next;
+    while ((work = *works) != NULL) {
+        *works = work->next;
         ngx_codat_work_free(work);
     }
-
-    worker->group = NULL;
 }
 
 #else
