@@ -83,6 +83,15 @@ sub delivered { join(' ', sort map { my %h = map { lc $_->[0] => $_->[1] }
                      grep { $_->{uri} =~ m{^/to} } $app->requests) }
 
 
+# an attempt that nobody could record is made again: not it alone
+
+sub has {
+    my $id = shift;
+
+    return scalar grep { $_ eq $id } split(/ /, delivered());
+}
+
+
 my $number = 0;
 
 sub event {
@@ -134,7 +143,7 @@ subtest 'a consumer is made, and gets what it asks for' => sub {
     is(ids($t), $consumer, 'listed');
 
     my $id = event($t);
-    wait_for(sub { delivered() eq $id }, 'delivered');
+    wait_for(sub { has($id) }, 'delivered');
 
     $store = stores();
     like($store, qr/^\S+$/, 'one file, in the folder of temporary ones');
@@ -153,7 +162,7 @@ subtest 'webhooks are answered as without a store' => sub {
     is(send_to($t, '/sync', 'msg_sync'), '200 accepted', 'a forward');
     is(scalar(grep { $_->{uri} eq '/app/fine' } $app->requests), 1,
        'which is made while Codat waits');
-    wait_for(sub { delivered() eq 'msg_sync' }, 'the consumer has it too');
+    wait_for(sub { has('msg_sync') }, 'the consumer has it too');
     is(send_to($t, '/sync', 'msg_sync'), '200 duplicate', 'once more');
 
     is(send_to($t, '/refused', 'msg_refused'), '502 forward_failed',
@@ -190,7 +199,7 @@ subtest 'a reload keeps it' => sub {
     is(ids($t), $consumer, 'the consumer is there, and the key');
 
     my $id = event($t);
-    wait_for(sub { delivered() eq $id }, 'delivered');
+    wait_for(sub { has($id) }, 'delivered');
     is(stores(), $store, 'the same file');
 };
 
@@ -203,7 +212,7 @@ subtest 'so does a worker that is killed, whatever it was about' => sub {
     is(ids($t), $consumer, 'the consumer is there');
 
     my $id = event($t);
-    wait_for(sub { delivered() eq $id }, 'delivered');
+    wait_for(sub { has($id) }, 'delivered');
     is(stores(), $store, 'the same file');
 };
 
@@ -224,7 +233,7 @@ subtest 'what can\'t be written is not acknowledged' => sub {
 
     is(send_to($t, '/hook', 'msg_away'), '200 accepted',
        'the repeat, when it is back');
-    wait_for(sub { delivered() eq 'msg_away' }, 'the consumer has it');
+    wait_for(sub { has('msg_away') }, 'the consumer has it');
 };
 
 
@@ -404,7 +413,7 @@ subtest 'a disk that is full' => sub {
     $faults->clear;
 
     is(send_to($full, '/hook', 'msg_full'), '200 accepted', 'the repeat');
-    wait_for(sub { delivered() eq 'msg_full' }, 'delivered');
+    wait_for(sub { has('msg_full') }, 'delivered');
 
     # Codat has had its answer: this one is not repeated
 
@@ -421,7 +430,7 @@ subtest 'a disk that is full' => sub {
     sleep(0.5);
     is(delivered(), '', 'nothing can be delivered');
     $faults->clear;
-    wait_for(sub { delivered() eq 'msg_slow' }, 'it is when there is room');
+    wait_for(sub { has('msg_slow') }, 'it is when there is room');
     no_bad_log($full->nginx, except => qr/\[crit\] .* failed: .*full/);
 };
 
