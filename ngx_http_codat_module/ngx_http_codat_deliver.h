@@ -20,7 +20,7 @@
 
 /* a lease outlives codat_forward_timeout by that much; msec */
 #if (NGX_CODAT_FAULTS)
-#define NGX_HTTP_CODAT_DELIVER_GRACE  1000
+#define NGX_HTTP_CODAT_DELIVER_GRACE  3000
 #else
 #define NGX_HTTP_CODAT_DELIVER_GRACE  10000
 #endif
