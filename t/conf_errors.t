@@ -1302,7 +1302,8 @@ qr/^\[warn\] \d+#\d+: "codat_credential none" lets anybody send webhooks that ar
 === TEST 206: codat_credential: an HMAC key of odd size is a warning each
 --- server eval
 use MIME::Base64 qw(encode_base64);
-CORE::join("\n", map { "location /w$_ { codat_webhook zone=codat; codat_credential signature whsec_"
+CORE::join("\n", 'codat_tolerance 1h;',
+    map { "location /w$_ { codat_webhook zone=codat; codat_credential signature whsec_"
     . encode_base64("x" x $_, '') . '; }' } 1, 23, 24, 64, 65)
 --- request eval: "POST /w65\n$::body"
 --- more_headers eval: signed_headers(encode_base64("x" x 65, ''), $::body)
@@ -1315,7 +1316,7 @@ qr/^(\[warn\] \d+#\d+: "codat_credential signature" has a secret of (?:1|23|65) 
 
 === TEST 207: codat_credential: a public key has one size only and gives no warning
 --- server eval
-"location /webhook { codat_webhook zone=codat; codat_credential signature $::public; }"
+"location /webhook { codat_webhook zone=codat; codat_credential signature $::public; codat_tolerance 1h; }"
 --- request eval: "POST /webhook\n$::body"
 --- more_headers eval: signed_headers($::private, $::body)
 --- response_body eval: $::accepted
