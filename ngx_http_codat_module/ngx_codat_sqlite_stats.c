@@ -20,12 +20,17 @@
 /* rows of one table, and in one state, at a time: a few milliseconds */
 #define NGX_CODAT_SQLITE_PART  20000
 
+/* types that are looked at: whoever may send webhooks may make more up */
+#define NGX_CODAT_SQLITE_NEWEST  1000
+
 
 static ngx_int_t ngx_codat_sqlite_figure(ngx_codat_sqlite_t *db,
     ngx_codat_sqlite_figure_t *figure, const ngx_str_t *state);
 static ngx_int_t ngx_codat_sqlite_part(ngx_codat_sqlite_t *db,
     ngx_codat_sql_e sql, const ngx_str_t *state, int64_t from, int64_t to,
     int64_t *value);
+static ngx_int_t ngx_codat_sqlite_newest(ngx_codat_sqlite_t *db,
+    ngx_codat_work_stats_t *stats);
 static void ngx_codat_sqlite_size(ngx_codat_sqlite_t *db,
     ngx_codat_work_stats_t *stats);
 
@@ -64,6 +69,10 @@ ngx_codat_sqlite_stats(ngx_codat_sqlite_t *db, ngx_codat_work_stats_t *stats)
 
     ngx_codat_sqlite_size(db, stats);
 
+    if (stats->wanted && ngx_codat_sqlite_newest(db, stats) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     stmt = ngx_codat_sqlite(db, NGX_CODAT_SQL_DELIVERY_OLDEST);
 
     if (stmt == NULL
@@ -73,6 +82,45 @@ ngx_codat_sqlite_stats(ngx_codat_sqlite_t *db, ngx_codat_work_stats_t *stats)
     }
 
     return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_codat_sqlite_newest(ngx_codat_sqlite_t *db, ngx_codat_work_stats_t *stats)
+{
+    ngx_int_t                 rc;
+    sqlite3_stmt             *stmt;
+    ngx_codat_work_newest_t  *newest;
+
+    stmt = ngx_codat_sqlite(db, NGX_CODAT_SQL_EVENT_NEWEST);
+
+    if (stmt == NULL
+        || ngx_array_init(&stats->newest, stats->work.pool, 64,
+                          sizeof(ngx_codat_work_newest_t))
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_codat_sqlite_int(stmt, 1, NGX_CODAT_SQLITE_NEWEST);
+
+    while ((rc = ngx_codat_sqlite_step(db, stmt)) == NGX_OK) {
+
+        newest = ngx_array_push(&stats->newest);
+
+        if (newest == NULL
+            || ngx_codat_sqlite_column(stats->work.pool, stmt, 0,
+                                       &newest->type)
+               != NGX_OK)
+        {
+            (void) sqlite3_reset(stmt);
+            return NGX_ERROR;
+        }
+
+        newest->received = sqlite3_column_int64(stmt, 1);
+    }
+
+    return (rc == NGX_DONE) ? NGX_OK : NGX_ERROR;
 }
 
 

@@ -400,6 +400,13 @@ typedef struct {
 } ngx_codat_work_prune_t;
 
 
+/* the newest event of a type */
+typedef struct {
+    ngx_str_t                  type;
+    int64_t                    received;
+} ngx_codat_work_newest_t;
+
+
 /*
  * Figures.  Of a large table a part is counted each time, so that nobody
  * waits for that: until it has been counted once, "unknown" says so, and a
@@ -418,6 +425,9 @@ typedef struct {
     uint64_t                   failing;     /* out: of the others */
     uint64_t                   outgoing;    /* out: deliveries to consumers
                                                that are not over */
+    unsigned                   wanted:1;    /* "newest" is */
+    ngx_array_t                newest;      /* out: ngx_codat_work_newest_t,
+                                               one for each type there is */
 } ngx_codat_work_stats_t;
 
 

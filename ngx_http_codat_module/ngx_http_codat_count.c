@@ -11,6 +11,8 @@
 
 static void ngx_http_codat_count_event(ngx_codat_zone_t *zone,
     ngx_http_codat_ctx_t *ctx, ngx_http_codat_problem_e problem);
+static void ngx_http_codat_count_last(ngx_codat_zone_t *zone,
+    ngx_uint_t type, int64_t received);
 static void ngx_http_codat_count_credential(ngx_codat_zone_t *zone,
     ngx_http_codat_ctx_t *ctx, ngx_http_codat_problem_e problem);
 static uint32_t ngx_http_codat_count_hash(ngx_http_codat_route_t *route);
@@ -142,10 +144,26 @@ ngx_http_codat_count_event(ngx_codat_zone_t *zone, ngx_http_codat_ctx_t *ctx,
                                           generation, result, 0),
                         1);
 
+    ngx_http_codat_count_last(zone, type, ctx->received);
+}
+
+
+void
+ngx_http_codat_count_seen(ngx_codat_zone_t *zone, const ngx_str_t *type,
+    int64_t received)
+{
+    ngx_http_codat_count_last(zone, ngx_codat_type_index(type), received);
+}
+
+
+static void
+ngx_http_codat_count_last(ngx_codat_zone_t *zone, ngx_uint_t type,
+    int64_t received)
+{
     ngx_codat_stats_max(zone->sh->stats,
                         ngx_codat_stat_id(NGX_CODAT_STAT_LAST_EVENT, type, 0,
                                           0, 0),
-                        (ngx_uint_t) (ctx->received / 1000000));
+                        (ngx_uint_t) (received / 1000000));
 }
 
 

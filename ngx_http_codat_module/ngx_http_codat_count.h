@@ -81,6 +81,13 @@ extern const ngx_msec_t  ngx_http_codat_count_buckets[];
 void ngx_http_codat_count_result(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx, ngx_http_codat_problem_e problem);
 
+/*
+ * An event of that canonical type was received before nginx was started; in
+ * microseconds.
+ */
+void ngx_http_codat_count_seen(ngx_codat_zone_t *zone, const ngx_str_t *type,
+    int64_t received);
+
 /* Counts what became of a forward. */
 void ngx_http_codat_count_forward(ngx_codat_zone_t *zone,
     ngx_http_codat_forward_t *forward, ngx_http_codat_outcome_e outcome);

@@ -6,6 +6,7 @@
 
 #include "ngx_http_codat.h"
 #include "ngx_codat_store.h"
+#include "ngx_http_codat_count.h"
 #include "ngx_http_codat_deliver.h"
 #include "ngx_http_codat_keep.h"
 #include "ngx_http_codat_persist.h"
@@ -40,6 +41,7 @@ struct ngx_http_codat_keep_s {
     unsigned                 pruning:1;
     unsigned                 asking:1;
     unsigned                 telling:1;
+    unsigned                 seen:1;        /* when types of events were */
     unsigned                 keeper:1;      /* the lease is ours */
 };
 
@@ -61,6 +63,8 @@ static ngx_uint_t ngx_http_codat_keep_sure(ngx_http_codat_keep_t *keep,
 static void ngx_http_codat_keep_told(ngx_codat_work_t *w);
 static void ngx_http_codat_keep_ask(ngx_http_codat_keep_t *keep);
 static void ngx_http_codat_keep_asked(ngx_codat_work_t *w);
+static void ngx_http_codat_keep_seen(ngx_http_codat_keep_t *keep,
+    ngx_codat_work_stats_t *work);
 
 
 /* companies before what belongs to them, pushes last: they are the most */
@@ -640,6 +644,7 @@ ngx_http_codat_keep_ask(ngx_http_codat_keep_t *keep)
 
     work->work.done = ngx_http_codat_keep_asked;
     work->work.data = keep;
+    work->wanted = !keep->seen;
 
     if (ngx_codat_store_submit(keep->zone->store, &work->work) != NGX_OK) {
         ngx_codat_work_free(&work->work);
@@ -688,7 +693,33 @@ ngx_http_codat_keep_asked(ngx_codat_work_t *w)
         store->disabled = work->disabled;
         store->failing = work->failing;
         store->outgoing = work->outgoing;
+
+        ngx_http_codat_keep_seen(keep, work);
     }
 
     ngx_codat_work_free(w);
+}
+
+
+/* silence is to be noticed after a start too */
+
+static void
+ngx_http_codat_keep_seen(ngx_http_codat_keep_t *keep,
+    ngx_codat_work_stats_t *work)
+{
+    ngx_uint_t                i;
+    ngx_codat_work_newest_t  *newest;
+
+    if (!work->wanted) {
+        return;
+    }
+
+    newest = work->newest.elts;
+
+    for (i = 0; i < work->newest.nelts; i++) {
+        ngx_http_codat_count_seen(keep->zone, &newest[i].type,
+                                  newest[i].received);
+    }
+
+    keep->seen = 1;
 }

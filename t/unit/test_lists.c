@@ -385,7 +385,7 @@ static const char  *lists_scans[] = {
     "CONSUMER_PENDING", "CONSUMER_LEASED",
 
     /* consumers are counted; a row of the types that were found */
-    "CONSUMER_COUNT", "EVENT_TYPES",
+    "CONSUMER_COUNT", "EVENT_TYPES", "EVENT_NEWEST",
 
     NULL
 };
