@@ -191,7 +191,7 @@ sub start {
         if $binary !~ m{/};
 
     $nginx = $class->new(level => 'notice', binary => $binary, %opt, conf => {
-        http => 'codat_zone zone=codat:256k; codat_credential bearer sesame;',
+        http => 'codat_zone zone=codat:16m; codat_credential bearer sesame;',
         server => 'location = /hook { codat_webhook zone=codat; }
                    location /codat/ { codat_status zone=codat; }'
             . ($opt{server} // ''),
