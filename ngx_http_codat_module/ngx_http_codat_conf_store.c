@@ -270,6 +270,12 @@ ngx_http_codat_conf_store_init(ngx_shm_zone_t *shm_zone, void *data)
 
 #endif
 
+    /* newer cores tell a zone that is made anew of the old one */
+
+    if (shm_zone->noreuse) {
+        data = NULL;
+    }
+
     if (ngx_codat_zone_init(shm_zone, data) != NGX_OK) {
         return NGX_ERROR;
     }
