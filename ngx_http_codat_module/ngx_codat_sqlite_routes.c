@@ -53,6 +53,8 @@ static ngx_int_t ngx_codat_sqlite_end_consumers(ngx_codat_sqlite_t *db,
     ngx_codat_work_routes_t *routes, ngx_uint_t *left);
 static ngx_int_t ngx_codat_sqlite_end_outgoing(ngx_codat_sqlite_t *db,
     int64_t now, ngx_uint_t *left);
+static ngx_int_t ngx_codat_sqlite_spend(ngx_codat_sqlite_t *db,
+    sqlite3_stmt *stmt, ngx_uint_t *left);
 
 
 static const ngx_str_t  ngx_codat_sqlite_no_route =
@@ -417,13 +419,7 @@ ngx_codat_sqlite_end(ngx_codat_sqlite_t *db, ngx_codat_sql_e sql,
     ngx_codat_sqlite_text(stmt, 3, &ngx_codat_sqlite_no_route);
     ngx_codat_sqlite_int(stmt, 4, (int64_t) *left);
 
-    if (ngx_codat_sqlite_exec(db, stmt) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    *left -= (ngx_uint_t) sqlite3_changes(db->db);
-
-    return NGX_OK;
+    return ngx_codat_sqlite_spend(db, stmt, left);
 }
 
 
@@ -462,13 +458,9 @@ ngx_codat_sqlite_end_consumers(ngx_codat_sqlite_t *db,
 
     ngx_codat_sqlite_int(stmt, 1, (int64_t) *left);
 
-    if (ngx_codat_sqlite_exec(db, stmt) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    *left -= (ngx_uint_t) sqlite3_changes(db->db);
-
-    if (ngx_codat_sqlite_end_outgoing(db, routes->now, left) != NGX_OK) {
+    if (ngx_codat_sqlite_spend(db, stmt, left) != NGX_OK
+        || ngx_codat_sqlite_end_outgoing(db, routes->now, left) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -502,6 +494,16 @@ ngx_codat_sqlite_end_outgoing(ngx_codat_sqlite_t *db, int64_t now,
     ngx_codat_sqlite_text(stmt, 2, &ngx_codat_sqlite_no_consumers);
     ngx_codat_sqlite_int(stmt, 3, (int64_t) *left);
 
+    return ngx_codat_sqlite_spend(db, stmt, left);
+}
+
+
+/* does it, and takes the rows it has changed from what may be changed yet */
+
+static ngx_int_t
+ngx_codat_sqlite_spend(ngx_codat_sqlite_t *db, sqlite3_stmt *stmt,
+    ngx_uint_t *left)
+{
     if (ngx_codat_sqlite_exec(db, stmt) != NGX_OK) {
         return NGX_ERROR;
     }

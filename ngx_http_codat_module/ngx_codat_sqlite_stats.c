@@ -29,7 +29,7 @@ static ngx_int_t ngx_codat_sqlite_figure(ngx_codat_sqlite_t *db,
 static ngx_int_t ngx_codat_sqlite_part(ngx_codat_sqlite_t *db,
     ngx_codat_sql_e sql, const ngx_str_t *state, int64_t from, int64_t to,
     int64_t *value);
-static ngx_int_t ngx_codat_sqlite_newest(ngx_codat_sqlite_t *db,
+static ngx_int_t ngx_codat_sqlite_types(ngx_codat_sqlite_t *db,
     ngx_codat_work_stats_t *stats);
 static void ngx_codat_sqlite_size(ngx_codat_sqlite_t *db,
     ngx_codat_work_stats_t *stats);
@@ -69,7 +69,7 @@ ngx_codat_sqlite_stats(ngx_codat_sqlite_t *db, ngx_codat_work_stats_t *stats)
 
     ngx_codat_sqlite_size(db, stats);
 
-    if (stats->wanted && ngx_codat_sqlite_newest(db, stats) != NGX_OK) {
+    if (stats->wanted && ngx_codat_sqlite_types(db, stats) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -86,19 +86,22 @@ ngx_codat_sqlite_stats(ngx_codat_sqlite_t *db, ngx_codat_work_stats_t *stats)
 
 
 static ngx_int_t
-ngx_codat_sqlite_newest(ngx_codat_sqlite_t *db, ngx_codat_work_stats_t *stats)
+ngx_codat_sqlite_types(ngx_codat_sqlite_t *db, ngx_codat_work_stats_t *stats)
 {
     ngx_int_t                 rc;
     sqlite3_stmt             *stmt;
     ngx_codat_work_newest_t  *newest;
 
     stmt = ngx_codat_sqlite(db, NGX_CODAT_SQL_EVENT_NEWEST);
+    if (stmt == NULL) {
+        return NGX_ERROR;
+    }
 
-    if (stmt == NULL
-        || ngx_array_init(&stats->newest, stats->work.pool, 64,
-                          sizeof(ngx_codat_work_newest_t))
-           != NGX_OK)
+    if (ngx_array_init(&stats->newest, stats->work.pool, 64,
+                       sizeof(ngx_codat_work_newest_t))
+        != NGX_OK)
     {
+        ngx_codat_sqlite_error(db, "out of memory");
         return NGX_ERROR;
     }
 
@@ -114,6 +117,7 @@ ngx_codat_sqlite_newest(ngx_codat_sqlite_t *db, ngx_codat_work_stats_t *stats)
                != NGX_OK)
         {
             (void) sqlite3_reset(stmt);
+            ngx_codat_sqlite_error(db, "out of memory");
             return NGX_ERROR;
         }
 

@@ -370,17 +370,20 @@ X(CONSUMER_DELIVERY_OF,
   "SELECT count(*), coalesce(sum(state IN ('pending', 'delivered')), 0)"
   " FROM consumer_delivery WHERE consumer = ?1 AND event = ?2")
 
+/* t: the types there are, each by one step in their index */
+
+#define NGX_CODAT_SQLITE_EACH_TYPE                                            \
+    "WITH RECURSIVE t (type) AS (SELECT min(type) FROM event UNION ALL"       \
+    " SELECT (SELECT min(type) FROM event e WHERE e.type > t.type) FROM t"    \
+    " WHERE t.type IS NOT NULL)"
+
 X(EVENT_NEWEST,
-  "WITH RECURSIVE t (type) AS (SELECT min(type) FROM event UNION ALL"
-  " SELECT (SELECT min(type) FROM event e WHERE e.type > t.type) FROM t"
-  " WHERE t.type IS NOT NULL)"
+  NGX_CODAT_SQLITE_EACH_TYPE
   " SELECT type, (SELECT received FROM event e WHERE e.type = t.type"
   " ORDER BY id DESC LIMIT 1) FROM t WHERE type IS NOT NULL LIMIT ?1")
 
 X(EVENT_TYPES,
-  "WITH RECURSIVE t (type) AS (SELECT min(type) FROM event UNION ALL"
-  " SELECT (SELECT min(type) FROM event e WHERE e.type > t.type) FROM t"
-  " WHERE t.type IS NOT NULL)"
+  NGX_CODAT_SQLITE_EACH_TYPE
   " SELECT type FROM t WHERE type IS NOT NULL")
 
 X(SAMPLE_SCAN,

@@ -52,6 +52,8 @@ static ngx_int_t ngx_http_codat_persist_event(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx, ngx_codat_work_receive_t *work);
 static ngx_int_t ngx_http_codat_persist_texts(ngx_http_request_t *r,
     ngx_http_codat_ctx_t *ctx, ngx_codat_work_receive_t *work);
+static ngx_uint_t ngx_http_codat_persist_header(ngx_http_request_t *r,
+    ngx_table_elt_t *h);
 static ngx_int_t ngx_http_codat_persist_headers(ngx_http_request_t *r,
     ngx_codat_work_receive_t *work);
 static ngx_int_t ngx_http_codat_persist_deliveries(ngx_http_request_t *r,
@@ -379,6 +381,14 @@ ngx_http_codat_persist_texts(ngx_http_request_t *r,
 
 /* those that format=raw passes on, and the type of the body */
 
+static ngx_uint_t
+ngx_http_codat_persist_header(ngx_http_request_t *r, ngx_table_elt_t *h)
+{
+    return h == r->headers_in.content_type
+           || ngx_http_codat_child_passes(r, h);
+}
+
+
 static ngx_int_t
 ngx_http_codat_persist_headers(ngx_http_request_t *r,
     ngx_codat_work_receive_t *work)
@@ -395,9 +405,7 @@ ngx_http_codat_persist_headers(ngx_http_request_t *r,
 
     while ((h = ngx_http_codat_header_next(&iter)) != NULL) {
 
-        if (h == r->headers_in.content_type
-            || ngx_http_codat_child_passes(r, h))
-        {
+        if (ngx_http_codat_persist_header(r, h)) {
             len += h->key.len + sizeof(": \n") - 1 + h->value.len;
         }
     }
@@ -417,9 +425,7 @@ ngx_http_codat_persist_headers(ngx_http_request_t *r,
 
     while ((h = ngx_http_codat_header_next(&iter)) != NULL) {
 
-        if (h == r->headers_in.content_type
-            || ngx_http_codat_child_passes(r, h))
-        {
+        if (ngx_http_codat_persist_header(r, h)) {
             p = ngx_sprintf(p, "%V: %V\n", &h->key, &h->value);
         }
     }

@@ -11,7 +11,7 @@ use Time::HiRes qw(time sleep);
 
 my $nginx = CodatTest::Nginx->new(workers => 2, conf => {
     http => 'codat_zone zone=codat:2m store=sqlite:{{prefix}}/codat.db;'
-        . ' codat_zone zone=other:2m; codat_credential bearer sesame;',
+        . ' codat_credential bearer sesame;',
     server => '
         location /codat/ { codat_status zone=codat; }
         location = /hook { codat_webhook zone=codat; }' })->start;
