@@ -23,17 +23,22 @@ my $nginx = CodatTest::Nginx->new(level => 'info', workers => 1,
     server => "location /codat/ { codat_status zone=codat; }"
         . " location /app/ { internal; proxy_pass http://@{[$app->address]}; }"
         . " location = /hook { codat_webhook zone=codat;"
-        . " codat_forward * /app/; }" });
+        . " codat_forward * /app/; }"
+        . " location = /if { codat_webhook zone=codat;"
+        . " codat_forward * /app/ if=\$codat_reference; }" });
 
 my $success = body('items.write.successful', push_key => uuid());
+my $unknown = body('items.write.successful', push_key => uuid());
 
 
 sub post {
+    my ($id, $path, $body) = @_;
+
     my $client = $nginx->client(timeout => 30);
-    $client->send($client->build('POST', '/hook',
-        { Authorization => 'Bearer sesame', 'webhook-id' => $_[0],
+    $client->send($client->build('POST', $path // '/hook',
+        { Authorization => 'Bearer sesame', 'webhook-id' => $id,
           'Content-Type' => 'application/json', Connection => 'close' },
-        $success));
+        $body // $success));
 
     return $client;
 }
@@ -111,6 +116,7 @@ subtest 'a disk that hangs' => sub {
     sleep(1);
     $faults->set('delay 14000');
     my $client = post('msg_hangs');
+    my $conditional = post('msg_if', '/if', $unknown);
     my $begin = time;
     fast(health(9));
     my $response = $client->read_response;
@@ -119,6 +125,13 @@ subtest 'a disk that hangs' => sub {
     is($response->header('Retry-After'), 5, 'for the time being');
     cmp_ok($took, '<', slow(11), 'before Codat gives up');
     cmp_ok($took, '>', 9.5, 'but not at once');
+
+    $response = $conditional->read_response;
+    $took = time - $begin;
+    is($response->status, 503, 'so is one whose condition asks the disk');
+    is($response->header('Retry-After'), 5, 'for the time being, too');
+    cmp_ok($took, '<', slow(11), 'as early');
+    cmp_ok($took, '>', 9.5, 'and as late');
     $faults->clear;
 
     # the flush that hangs goes on
@@ -126,6 +139,9 @@ subtest 'a disk that hangs' => sub {
     like($response->status, qr/^20[02]$/, 'the copy is accepted');
     is(post('msg_hangs')->read_response->json->{result}, 'duplicate',
        'once');
+    $response = post('msg_if', '/if', $unknown)->read_response;
+    is($response->json->{result}, 'accepted',
+       'the one with a condition is as if it had never come');
 
     my @came;
     my $until = time + slow(10);
