@@ -8,6 +8,7 @@
 #include "ngx_http_codat_child.h"
 #include "ngx_http_codat_client.h"
 #include "ngx_http_codat_header.h"
+#include "ngx_http_codat_server_name.h"
 
 
 typedef struct {
@@ -31,7 +32,6 @@ static ngx_table_elt_t *ngx_http_codat_child_header(ngx_http_request_t *r,
     ngx_str_t *value);
 static void ngx_http_codat_child_named(ngx_http_request_t *sr);
 static void ngx_http_codat_child_refuse(ngx_http_request_t *sr);
-static ngx_int_t ngx_http_codat_child_server_name(ngx_http_request_t *sr);
 static ngx_http_codat_child_t *ngx_http_codat_child_of(ngx_http_request_t *r);
 static ngx_int_t ngx_http_codat_child_done(ngx_http_request_t *sr,
     void *data, ngx_int_t rc);
@@ -274,56 +274,15 @@ ngx_http_codat_child_start(ngx_http_request_t *r,
         sr->write_event_handler = ngx_http_codat_child_named;
     }
 
-    /* without its captures it would at worst go to a wrong place */
+    /*
+     * Variables are the child's own, lest it sees what was made of the headers
+     * of the webhook.  Without captures, which are made once for a request
+     * only, it would at worst go to a wrong place.
+     */
 
-    if (ngx_http_codat_child_server_name(sr) != NGX_OK) {
+    if (ngx_http_codat_server_name_captures(sr) != NGX_OK) {
         sr->write_event_handler = ngx_http_codat_child_refuse;
     }
-
-    return NGX_OK;
-}
-
-
-/*
- * Variables are the child's own, lest it sees what was made of the headers
- * of the webhook.  Captures of a regular expression in server_name are made
- * once for a request only, so they are made again.
- */
-
-static ngx_int_t
-ngx_http_codat_child_server_name(ngx_http_request_t *sr)
-{
-#if (NGX_PCRE)
-
-    ngx_int_t                  rc;
-    ngx_uint_t                 i;
-    ngx_http_server_name_t    *sn;
-    ngx_http_core_srv_conf_t  *cscf;
-    ngx_http_virtual_names_t  *names;
-
-    names = sr->main->http_connection->addr_conf->virtual_names;
-
-    if (names == NULL || sr->headers_in.server.len == 0) {
-        return NGX_OK;
-    }
-
-    cscf = ngx_http_get_module_srv_conf(sr, ngx_http_core_module);
-    sn = names->regex;
-
-    for (i = 0; i < names->nregex; i++) {
-
-        if (sn[i].server != cscf) {
-            continue;
-        }
-
-        rc = ngx_http_regex_exec(sr, sn[i].regex, &sr->headers_in.server);
-
-        if (rc != NGX_DECLINED) {
-            return rc;
-        }
-    }
-
-#endif
 
     return NGX_OK;
 }

@@ -6,6 +6,7 @@
 
 #include "ngx_http_codat.h"
 #include "ngx_http_codat_client.h"
+#include "ngx_http_codat_server_name.h"
 
 
 /* what has to live as long as the connection */
@@ -189,7 +190,13 @@ ngx_http_codat_client_request(ngx_http_request_t *r,
     r->read_event_handler = ngx_http_block_reading;
     r->write_event_handler = ngx_http_request_empty_handler;
 
-    return ngx_http_codat_client_headers(r, call);
+    if (ngx_http_codat_client_headers(r, call) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    r->http_connection->addr_conf->virtual_names = call->names;
+
+    return ngx_http_codat_server_name_captures(r);
 }
 
 
@@ -225,7 +232,11 @@ ngx_http_codat_client_headers(ngx_http_request_t *r,
             return NGX_ERROR;
         }
 
-        r->headers_in.server = r->headers_in.host->value;
+        if (ngx_http_codat_server_name_set(r, &r->headers_in.host->value)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
     }
 
     p = ngx_pstrdup(r->pool, &call->headers);

@@ -15,12 +15,17 @@
 #include "ngx_http_codat.h"
 
 
-/* what it is as if a client had sent; the headers are lines that end in LF */
+/*
+ * What it is as if a client had sent; the headers are lines that end in LF.
+ * Regular expressions of server_name live as long as the configuration, NULL
+ * if there are none.
+ */
 
 typedef struct {
-    ngx_str_t   host;
-    ngx_str_t   uri;
-    ngx_str_t   headers;
+    ngx_str_t                  host;
+    ngx_str_t                  uri;
+    ngx_str_t                  headers;
+    ngx_http_virtual_names_t  *names;
 } ngx_http_codat_client_call_t;
 
 

@@ -8,6 +8,7 @@
 #include "ngx_http_codat_conf.h"
 #include "ngx_http_codat_conf_store.h"
 #include "ngx_http_codat_deliver.h"
+#include "ngx_http_codat_server_name.h"
 #include "ngx_http_codat_zones.h"
 
 #if (NGX_CODAT_HAVE_SQLITE && NGX_THREADS)
@@ -642,7 +643,7 @@ ngx_http_codat_conf_route(ngx_conf_t *cf, ngx_http_codat_loc_conf_t *cdlcf,
 
     *qp = queue;
 
-    return NGX_OK;
+    return ngx_http_codat_server_name_regexes(cf, ctx, &queue->names);
 }
 
 

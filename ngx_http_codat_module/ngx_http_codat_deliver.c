@@ -558,6 +558,7 @@ ngx_http_codat_deliver_job(ngx_http_codat_deliver_t *deliver,
     call.host = event->host;
     call.uri = event->uri;
     call.headers = event->headers;
+    call.names = route->names;
 
     r = ngx_http_codat_client_create(&route->ctx, &call);
     if (r == NULL) {

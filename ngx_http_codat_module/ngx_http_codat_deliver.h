@@ -36,6 +36,7 @@ struct ngx_http_codat_queue_s {
     ngx_http_codat_forward_t     *forward;
     ngx_http_codat_loc_conf_t    *cdlcf;
     ngx_http_conf_ctx_t           ctx;       /* of its location */
+    ngx_http_virtual_names_t     *names;     /* of its server, or NULL */
 };
 
 

@@ -367,6 +367,59 @@ EOC
 };
 
 
+# Those from a queue had none at all, which sent all tenants' events to "/t-",
+# and saw $host with the port, and as it was written.
+
+subtest 'captures of server_name, and $host, from a queue' => sub {
+    my $app = CodatTest::Upstream->new(answer => { status => 200 });
+    my $nginx = CodatTest::Nginx->new(conf => { http => <<"EOC" })->start;
+        $credential
+        codat_zone zone=queue:1m store=sqlite:{{prefix}}/codat.db;
+        codat_format short '{"tenant":"\$tenant","host":"\$host"}';
+        server {
+            listen 127.0.0.1:{{port1}};
+            server_name plain.example ~^(?<tenant>\\w+)\\.example\$
+                        ~^.(?<tenant>::\\d).\$;
+            location = /uri   { codat_webhook zone=queue;
+                                codat_forward * /app format=short; }
+            location = /named { codat_webhook zone=queue;
+                                codat_forward * \@app format=short; }
+            location = /app { internal;
+                proxy_pass http://@{[$app->address]}/t-\$tenant-\$host; }
+            location \@app {
+                proxy_pass http://@{[$app->address]}/n-\$tenant-\$host; }
+        }
+        server { listen 127.0.0.1:{{port1}}; server_name plain.test;
+                 return 404; }
+EOC
+
+    my %tenant = ('acme.example' => 'acme-acme.example',
+                  'Zenith.EXAMPLE:8080' => 'zenith-zenith.example',
+                  'nadir.example.:81' => 'nadir-nadir.example',
+                  '[::1]:8080' => '::1-[::1]');
+    my $n = 0;
+
+    for my $host (sort keys %tenant) {
+        my ($tenant, $name) = $tenant{$host} =~ /^(.*)-(.*)$/;
+
+        for my $path (qw(uri named)) {
+            my $to = $path eq 'uri' ? 't' : 'n';
+            $app->reset;
+            is(result($nginx, "/$path", port => $nginx->port(1),
+                      id => 'msg_' . ++$n, headers => { Host => $host }),
+               '202 queued', "$path of $host");
+            my ($request) = $app->wait_requests(1);
+            is($request->{uri}, "/$to-$tenant{$host}",
+               'what the application was asked for');
+            is($request->{body}, qq({"tenant":"$tenant","host":"$name"}),
+               'what it got');
+        }
+    }
+
+    ends_well($nginx);
+};
+
+
 # The length was told to the forward before its last location was found, and
 # client_max_body_size of that one refused it: 502, status 413.
 
