@@ -23,6 +23,7 @@ use File::Temp ();
 use MIME::Base64 qw(encode_base64 decode_base64);
 use Test::Builder ();
 
+use CodatTest::Cover ();
 use CodatTest::Client ();
 use CodatTest::Nginx ();
 use CodatTest::Slow;

@@ -51,6 +51,15 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *ts);
 
 static ngx_uint_t ngx_oom_fails(void);
 
+#if (NGX_OOM_COVER)
+
+void __gcov_dump(void);
+
+static void ngx_oom_cover_init(void) __attribute__((constructor));
+static void ngx_oom_cover_handler(int signo);
+
+#endif
+
 
 ngx_oom_t  ngx_oom;
 
@@ -263,3 +272,33 @@ __wrap_clock_gettime(clockid_t id, struct timespec *ts)
 
     return rc;
 }
+
+
+#if (NGX_OOM_COVER)
+
+/*
+ * What is killed counts nothing, so tests send SIGPROF in place of SIGKILL:
+ * see t/lib/CodatTest/Cover.pm.
+ */
+
+static void
+ngx_oom_cover_init(void)
+{
+    (void) signal(SIGPROF, ngx_oom_cover_handler);
+}
+
+
+static void
+ngx_oom_cover_handler(int signo)
+{
+    /* whatever it interrupts may hold a lock that writing takes */
+
+    (void) signal(SIGALRM, SIG_DFL);
+    (void) alarm(2);
+
+    __gcov_dump();
+
+    (void) raise(SIGKILL);
+}
+
+#endif
