@@ -24,6 +24,7 @@
 
 #include "ngx_oom.h"
 
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <sys/mman.h>
@@ -429,6 +430,10 @@ ngx_http_oom_handler(ngx_http_request_t *r)
     if (b == NULL) {
         return NGX_ERROR;
     }
+
+    /* OpenSSL keeps the places of its last 16 errors */
+
+    ERR_clear_error();
 
     p = ngx_sprintf(b->last, "pid %P armed %ui hit %ui count %ui cell %ui "
                     "bytes %uz",
