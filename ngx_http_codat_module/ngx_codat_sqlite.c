@@ -256,6 +256,10 @@ rollback:
         (void) sqlite3_exec(db->db, "ROLLBACK", NULL, NULL, NULL);
     }
 
+    /* it may be of consumers that there are not, under a version to come */
+
+    db->audience = NULL;
+
 failed:
 
     for (work = works; work != end; work = work->next) {

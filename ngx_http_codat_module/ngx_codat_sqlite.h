@@ -62,7 +62,6 @@ typedef struct {
     dev_t                       device;     /* of the file that is open */
     ino_t                       inode;
     off_t                       size;       /* that it had last */
-    int64_t                     pruned;     /* version, up to this one */
     ngx_codat_sqlite_figure_t   events;
     ngx_codat_sqlite_figure_t   deliveries[NGX_CODAT_QUEUED_STATES];
     ngx_pool_t                 *pool;       /* of the audience */

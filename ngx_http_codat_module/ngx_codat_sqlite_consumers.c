@@ -127,8 +127,14 @@ ngx_codat_sqlite_consumer_put(ngx_codat_sqlite_t *db,
 
     /* columns that the caller does not set, and what became of the others */
 
-    return ngx_codat_sqlite_consumer(db, put->work.pool, &consumer.uid,
-                                     &consumer.client, &put->consumer);
+    rc = ngx_codat_sqlite_consumer(db, put->work.pool, &put->consumer.uid,
+                                   &put->consumer.client, &consumer);
+
+    if (rc == NGX_OK) {
+        put->consumer = consumer;
+    }
+
+    return rc;
 }
 
 

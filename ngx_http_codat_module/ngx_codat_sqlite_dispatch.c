@@ -64,6 +64,7 @@ ngx_codat_sqlite_dispatch(ngx_codat_sqlite_t *db,
     sqlite3_stmt  *stmt;
 
     dispatch->next = 0;
+    dispatch->left = dispatch->size;
 
     if (ngx_array_init(&dispatch->claimed, dispatch->work.pool,
                        ngx_max(dispatch->limit, 1),
@@ -191,7 +192,7 @@ ngx_codat_sqlite_turns(ngx_codat_sqlite_t *db,
 
     for (i = 0; i < ids.nelts; i++) {
 
-        if (dispatch->claimed.nelts >= limit || dispatch->size == 0) {
+        if (dispatch->claimed.nelts >= limit || dispatch->left == 0) {
             break;
         }
 
@@ -264,7 +265,7 @@ ngx_codat_sqlite_turn(ngx_codat_sqlite_t *db,
 
     for (i = first; i < dispatch->claimed.nelts; i++) {
 
-        if (dispatch->size == 0) {
+        if (dispatch->left == 0) {
             dispatch->claimed.nelts = i;
             break;
         }
@@ -401,7 +402,7 @@ ngx_codat_sqlite_lease(ngx_codat_sqlite_t *db,
         return NGX_ERROR;
     }
 
-    dispatch->size -= ngx_min(dispatch->size, out->event.body.len);
+    dispatch->left -= ngx_min(dispatch->left, out->event.body.len);
 
     return NGX_OK;
 }

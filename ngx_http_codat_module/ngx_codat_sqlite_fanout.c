@@ -397,6 +397,8 @@ ngx_codat_sqlite_consumer_replay(ngx_codat_sqlite_t *db,
     sqlite3_stmt          *stmt;
     ngx_codat_consumer_t   consumer;
 
+    replay->last = replay->after;
+    replay->count = 0;
     replay->more = 0;
 
     rc = ngx_codat_sqlite_consumer(db, replay->work.pool, &replay->uid,
@@ -575,6 +577,8 @@ ngx_codat_sqlite_samples(ngx_codat_sqlite_t *db,
     ngx_uint_t    i;
     ngx_array_t   types;
 
+    samples->left = samples->size;
+
     if (ngx_array_init(&samples->entries, samples->work.pool, 8,
                        sizeof(ngx_codat_work_event_t))
         != NGX_OK
@@ -683,17 +687,17 @@ ngx_codat_sqlite_samples_of(ngx_codat_sqlite_t *db,
 
         size = event->body.len;
 
-        if (size > samples->size) {
+        if (size > samples->left) {
 
             if (samples->entries.nelts > 1) {
                 samples->entries.nelts--;
             }
 
-            samples->size = 0;
+            samples->left = 0;
             break;
         }
 
-        samples->size -= size;
+        samples->left -= size;
     }
 
     (void) sqlite3_reset(stmt);

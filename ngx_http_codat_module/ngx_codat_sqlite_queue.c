@@ -630,7 +630,7 @@ ngx_codat_sqlite_old_pushes(ngx_codat_sqlite_t *db,
         return NGX_ERROR;
     }
 
-    ngx_codat_sqlite_int(stmt, 1, db->pruned);
+    ngx_codat_sqlite_int(stmt, 1, prune->after);
     ngx_codat_sqlite_int(stmt, 2, (int64_t) prune->limit);
 
     last = 0;
@@ -666,11 +666,11 @@ ngx_codat_sqlite_old_pushes(ngx_codat_sqlite_t *db,
         return NGX_ERROR;
     }
 
-    db->pruned = 0;
+    prune->last = 0;
 
     if (old && n == prune->limit) {
         prune->more = 1;
-        db->pruned = last;
+        prune->last = last;
     }
 
     return NGX_OK;

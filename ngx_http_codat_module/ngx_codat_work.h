@@ -74,7 +74,8 @@ typedef void (*ngx_codat_work_done_pt)(ngx_codat_work_t *work);
 
 /*
  * "rc" after the work: NGX_OK, NGX_DECLINED (there is no such thing), or
- * NGX_ERROR: nothing has happened, and the store has logged why.
+ * NGX_ERROR: nothing has happened, and the store has logged why.  What is not
+ * marked as "out" is as it was then: it may be tried again.
  */
 struct ngx_codat_work_s {
     ngx_codat_work_t         *next;
@@ -389,13 +390,15 @@ typedef struct {
 
 /*
  * Drops what is over and older than that, at most "limit" rows of a table.
- * "more" says that there may be more.
+ * "more" says that there may be more, pushes with versions behind "last".
  */
 typedef struct {
     ngx_codat_work_t           work;
     int64_t                    before;
+    int64_t                    after;       /* version, 0: any */
     ngx_uint_t                 limit;
     ngx_uint_t                 dropped;     /* out */
+    int64_t                    last;        /* out, 0: from the first on */
     unsigned                   more:1;      /* out */
 } ngx_codat_work_prune_t;
 

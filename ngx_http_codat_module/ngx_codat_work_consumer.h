@@ -116,9 +116,9 @@ typedef struct {
 
 /*
  * Delivers to a consumer what was received since then, what it asks for and
- * has not got.  One unit looks at no more than "limit" events: it is handed
- * over again, as it is, while there is "more".  NGX_DECLINED: there is no such
- * consumer, or it is disabled.
+ * has not got.  One unit looks at no more than "limit" events: another one is
+ * to go on behind "last" while there is "more".  NGX_DECLINED: there is no
+ * such consumer, or it is disabled.
  */
 typedef struct {
     ngx_codat_work_t           work;
@@ -127,8 +127,9 @@ typedef struct {
     int64_t                    since;
     int64_t                    now;
     ngx_uint_t                 limit;
-    uint64_t                   last;         /* event; out, 0 at first */
-    ngx_uint_t                 count;        /* out: deliveries, summed up */
+    uint64_t                   after;        /* event, 0: from the first on */
+    uint64_t                   last;         /* out */
+    ngx_uint_t                 count;        /* out: deliveries */
     ngx_uint_t                 more;         /* out: unsigned  more:1; */
 } ngx_codat_work_consumer_replay_t;
 
@@ -143,6 +144,7 @@ typedef struct {
     ngx_str_t                  client;       /* empty: anybody's */
     ngx_uint_t                 limit;
     size_t                     size;         /* of bodies, one at least */
+    size_t                     left;         /* out: of these */
     ngx_array_t                entries;      /* out: ngx_codat_work_event_t */
 } ngx_codat_work_samples_t;
 
@@ -189,6 +191,7 @@ typedef struct {
     ngx_uint_t                 limit;
     ngx_uint_t                 slow;
     size_t                     size;         /* of bodies, one at least */
+    size_t                     left;         /* out: of these */
     ngx_array_t                claimed;      /* out:
                                                 ngx_codat_work_outgoing_t */
     int64_t                    next;         /* out */

@@ -703,8 +703,7 @@ ngx_http_codat_consumer_replay_on(ngx_http_request_t *r,
     work->since = replayed->since;
     work->now = ngx_codat_table_now();
     work->limit = NGX_HTTP_CODAT_CONSUMER_EVENTS;
-    work->last = replayed->last;
-    work->count = replayed->count;
+    work->after = replayed->last;
 
     return ngx_http_codat_ask(r, call->zone, &work->work,
                               ngx_http_codat_consumer_replay_done, replayed);
@@ -728,7 +727,7 @@ ngx_http_codat_consumer_replay_done(ngx_http_request_t *r,
     }
 
     replayed->last = work->last;
-    replayed->count = work->count;
+    replayed->count += work->count;
 
     if (work->more) {
         return ngx_http_codat_consumer_replay_on(r, replayed);

@@ -37,6 +37,7 @@ struct ngx_http_codat_keep_s {
     ngx_msec_t               since;         /* this configuration is in use */
     ngx_msec_t               told;          /* the store of its forwards */
     int64_t                  told_at;       /* the same by the clock */
+    int64_t                  pruned;        /* pushes up to this version */
     unsigned                 loading:1;     /* a unit is under way */
     unsigned                 pruning:1;
     unsigned                 asking:1;
@@ -424,6 +425,7 @@ ngx_http_codat_keep_prune(ngx_http_codat_keep_t *keep)
     work->work.done = ngx_http_codat_keep_pruned;
     work->work.data = keep;
     work->before = ngx_codat_table_now() - (int64_t) keeps * 1000000;
+    work->after = keep->pruned;
     work->limit = NGX_HTTP_CODAT_KEEP_OLD;
 
     if (ngx_codat_store_submit(zone->store, &work->work) != NGX_OK) {
@@ -447,6 +449,7 @@ ngx_http_codat_keep_pruned(ngx_codat_work_t *w)
     keep = w->data;
 
     keep->pruning = 0;
+    keep->pruned = (w->rc == NGX_OK) ? work->last : 0;
 
     if (w->rc != NGX_OK || !work->more) {
         keep->zone->sh->store.pruned = ngx_time();

@@ -6,7 +6,16 @@
  */
 
 
+#include "ngx_codat_unit_failures.h"
 #include "ngx_codat_unit_store.h"
+
+
+/* of one group */
+#define STORE_UNITS  1024
+
+
+static ngx_uint_t store_failed(ngx_codat_work_t **all, ngx_uint_t n,
+    ngx_codat_work_t **first);
 
 
 void
@@ -86,12 +95,79 @@ store_close(store_t *s)
 }
 
 
+/*
+ * Before a group succeeds, whatever it calls fails once, see
+ * ngx_codat_unit_failures.h.  What has failed then must not have happened at
+ * all, since it is tried again.
+ */
+
 void
 store_run(store_t *s, ngx_uint_t n, void *work)
 {
-    s->error[0] = '\0';
+    ngx_uint_t         i, nelts, failed, again;
+    ngx_codat_work_t  *w, *first, *all[STORE_UNITS + 1];
 
-    s->store.backend->run(s->workers[n], work, s->error);
+    nelts = 0;
+
+    for (w = work; w; w = w->next) {
+        assert_true(nelts < STORE_UNITS);
+        all[nelts++] = w;
+    }
+
+    all[nelts] = NULL;
+    first = work;
+
+    do {
+        s->error[0] = '\0';
+
+        ngx_codat_unit_failures_arm(first ? first->op : 0);
+        s->store.backend->run(s->workers[n], first, s->error);
+        failed = ngx_codat_unit_failures_disarm();
+
+        again = failed && store_failed(all, nelts, &first);
+
+        if (again && s->error[0] == '\0') {
+            fail_msg("%s failed, and nobody says why",
+                     ngx_codat_unit_failures_last());
+        }
+
+        if (failed) {
+            s->error[0] = '\0';
+        }
+
+    } while (again);
+
+    for (i = 0; i < nelts; i++) {
+        all[i]->next = all[i + 1];
+    }
+}
+
+
+/* those units as a list; 0 if there are none */
+
+static ngx_uint_t
+store_failed(ngx_codat_work_t **all, ngx_uint_t n, ngx_codat_work_t **first)
+{
+    ngx_uint_t          i;
+    ngx_codat_work_t  **next;
+
+    next = first;
+
+    for (i = 0; i < n; i++) {
+
+        if (all[i]->rc == NGX_ERROR) {
+            *next = all[i];
+            next = &all[i]->next;
+        }
+    }
+
+    if (next == first) {
+        return 0;
+    }
+
+    *next = NULL;
+
+    return 1;
 }
 
 

@@ -35,7 +35,10 @@ void store_close(store_t *s);
 /* Its files go while workers may have them open. */
 void store_remove(store_t *s);
 
-/* Runs units that lie in a list, as worker "n". */
+/*
+ * Runs units that lie in a list, as worker "n", and again those of them that
+ * were made to fail.
+ */
 void store_run(store_t *s, ngx_uint_t n, void *work);
 
 /* The same, and all of them succeed. */

@@ -1015,11 +1015,14 @@ consumer_replay(store_t *s, const char *uid, int64_t since, ngx_uint_t limit)
     work->now = NOON + 1000 * SECOND;
     work->limit = limit;
 
+    n = 0;
+
     do {
+        work->after = work->last;
         store_ok(s, 0, work);
+        n += work->count;
     } while (work->more);
 
-    n = work->count;
     ngx_codat_work_free(&work->work);
 
     return n;

@@ -465,7 +465,7 @@ lists_walk_no_table(void **state)
 
 
 static ngx_codat_work_prune_t *
-lists_prune(store_t *s, int64_t before, ngx_uint_t limit)
+lists_prune(store_t *s, int64_t before, ngx_uint_t limit, int64_t after)
 {
     ngx_codat_work_prune_t  *prune;
 
@@ -476,6 +476,7 @@ lists_prune(store_t *s, int64_t before, ngx_uint_t limit)
 
     prune->before = before;
     prune->limit = limit;
+    prune->after = after;
     store_ok(s, 0, prune);
 
     return prune;
@@ -491,6 +492,7 @@ static void
 lists_drop_old_pushes(void **state)
 {
     store_t                  s;
+    int64_t                  after;
     ngx_uint_t               n, units;
     ngx_codat_work_prune_t  *prune;
 
@@ -505,10 +507,12 @@ lists_drop_old_pushes(void **state)
               " CASE WHEN i % 3 THEN 2 ELSE 1 END, 0, x'00' FROM n");
 
     units = 0;
+    after = 0;
 
     do {
-        prune = lists_prune(&s, 10000, 50);
+        prune = lists_prune(&s, 10000, 50, after);
         n = prune->more;
+        after = prune->last;
         ngx_codat_work_free(&prune->work);
 
     } while (n && ++units < 100);
@@ -522,7 +526,9 @@ lists_drop_old_pushes(void **state)
 
     store_sql(&s, "UPDATE push SET state = 2 WHERE id = 'k3'");
 
-    prune = lists_prune(&s, 10000, 50);
+    assert_int_equal(after, 0);
+
+    prune = lists_prune(&s, 10000, 50, after);
     assert_int_equal(prune->dropped, 1);
     ngx_codat_work_free(&prune->work);
 

@@ -8,6 +8,7 @@
  */
 
 
+#include "ngx_codat_unit_failures.h"
 #include "ngx_codat_unit_store.h"
 
 
@@ -1053,6 +1054,18 @@ store_survives_damage(void **state)
 }
 
 
+/* as units are run, see store_run(): last, so that there has been enough */
+
+static void
+store_has_failed_everywhere(void **state)
+{
+    print_message("# %u failures of SQLite and of memory\n",
+                  (unsigned) ngx_codat_unit_failures());
+
+    assert_true(ngx_codat_unit_failures() >= 1000);
+}
+
+
 int
 ngx_codat_unit_store(void)
 {
@@ -1070,6 +1083,7 @@ ngx_codat_unit_store(void)
         cmocka_unit_test(store_refuses_strangers),
         cmocka_unit_test(store_refuses_the_future),
         cmocka_unit_test(store_survives_damage),
+        cmocka_unit_test(store_has_failed_everywhere),
     };
 
     return cmocka_run_group_tests_name("store", tests, NULL, NULL);
