@@ -2,10 +2,10 @@
 /*
  * Copyright (C) the authors of the Codat module
  *
- * The name of the server that a request is for, where nginx itself does not
- * find it out: captures of regular expressions in server_name for subrequests
- * that have variables of their own, and all of it for requests that have no
- * client.
+ * Ring 2.  Owns the name of the server that a request is for, where nginx
+ * itself does not find it out: captures of regular expressions in server_name
+ * for subrequests that have variables of their own, and all of it for requests
+ * that have no client.
  */
 
 

@@ -14,7 +14,7 @@
 
 
 /* functions that led to a call, by which it is told from others */
-#define FAILURES_DEPTH  7
+#define FAILURES_DEPTH  10
 
 #define FAILURES_MAX    16384
 
