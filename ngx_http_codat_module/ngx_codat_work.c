@@ -57,18 +57,22 @@ ngx_int_t
 ngx_codat_work_text(ngx_codat_work_t *work, ngx_str_t *copy,
     const ngx_str_t *text)
 {
+    u_char  *p;
+
     if (text->len == 0) {
         ngx_str_null(copy);
         return NGX_OK;
     }
 
-    copy->data = ngx_pnalloc(work->pool, text->len);
-    if (copy->data == NULL) {
+    p = ngx_pnalloc(work->pool, text->len);
+    if (p == NULL) {
         return NGX_ERROR;
     }
 
+    ngx_memcpy(p, text->data, text->len);
+
     copy->len = text->len;
-    ngx_memcpy(copy->data, text->data, text->len);
+    copy->data = p;
 
     work->bytes += text->len;
 

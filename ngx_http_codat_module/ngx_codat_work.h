@@ -458,7 +458,10 @@ void *ngx_codat_work_create(ngx_codat_work_op_e op, size_t size,
 /* Frees a unit and all that it has. */
 void ngx_codat_work_free(ngx_codat_work_t *work);
 
-/* Copies a text to a unit.  Returns NGX_OK or NGX_ERROR (memory). */
+/*
+ * Copies a text to a unit; "copy" may be "text".  Returns NGX_OK or NGX_ERROR
+ * (memory).
+ */
 ngx_int_t ngx_codat_work_text(ngx_codat_work_t *work, ngx_str_t *copy,
     const ngx_str_t *text);
 
