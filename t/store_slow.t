@@ -108,6 +108,19 @@ subtest 'a disk that takes 200 ms for a flush' => sub {
     my $begin = time;
     is(post('msg_one')->read_response->status, 202, 'a single one');
     cmp_ok(time - $begin, '>', 0.19, 'has waited for the disk');
+
+    my $key = uuid();
+    my $client = $nginx->client;
+    $client->send($client->build('PUT', "/codat/pushes/$key", {}, '{}'));
+    sleep(0.1);
+    $client->close;
+    my $until = time + slow(5);
+    my $status = 0;
+    while (time < $until && $status != 200) {
+        $status = $nginx->request('GET', "/codat/pushes/$key")->status;
+        sleep(0.05);
+    }
+    is($status, 200, 'what a client that leaves has asked for happens');
     $faults->clear;
 };
 

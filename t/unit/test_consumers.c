@@ -1328,6 +1328,62 @@ nothing_waits_without_consumers(void **state)
 }
 
 
+/* one body at least, and no more than fit */
+
+static void
+bodies_are_bounded(void **state)
+{
+    store_t                     s;
+    ngx_codat_work_samples_t   *samples;
+    ngx_codat_work_dispatch_t  *claim;
+
+    store_open(&s);
+    consumer_add(&s, "c1", "*", "");
+    store_sql(&s, "UPDATE consumer SET slow = 0");
+    consumer_event(&s, "e1", "a.b", 0, NULL);
+    consumer_event(&s, "e2", "a.b", 1, NULL);
+    consumer_event(&s, "e3", "a.b", 2, NULL);
+    assert_int_equal(consumer_fanout(&s, 0, 64, 3), 3);
+
+    claim = ngx_codat_work_create(NGX_CODAT_WORK_DISPATCH,
+                                  sizeof(ngx_codat_work_dispatch_t),
+                                  ngx_cycle->log);
+    claim->now = NOON + 4 * SECOND;
+    claim->lease = NOON + 30 * SECOND;
+    claim->owner = 11;
+    claim->limit = 64;
+    claim->slow = 16;
+    claim->size = 1;
+    store_ok(&s, 0, claim);
+    assert_int_equal(claim->claimed.nelts, 1);
+    ngx_codat_work_free(&claim->work);
+
+    assert_int_equal(consumer_claims(&s, 11, 64, 16, NOON + 5 * SECOND), 2);
+
+    samples = ngx_codat_work_create(NGX_CODAT_WORK_SAMPLES,
+                                    sizeof(ngx_codat_work_samples_t),
+                                    ngx_cycle->log);
+    ngx_str_set(&samples->type, "a.b");
+    samples->limit = 5;
+    samples->size = 1;
+    store_ok(&s, 0, samples);
+    assert_int_equal(samples->entries.nelts, 1);
+    ngx_codat_work_free(&samples->work);
+
+    samples = ngx_codat_work_create(NGX_CODAT_WORK_SAMPLES,
+                                    sizeof(ngx_codat_work_samples_t),
+                                    ngx_cycle->log);
+    ngx_str_set(&samples->type, "a.b");
+    samples->limit = 5;
+    samples->size = 100;
+    store_ok(&s, 0, samples);
+    assert_int_equal(samples->entries.nelts, 1);
+    ngx_codat_work_free(&samples->work);
+
+    store_close(&s);
+}
+
+
 /* an attempt that goes on may end as it will */
 
 static void
@@ -1384,6 +1440,7 @@ ngx_codat_unit_consumers(void)
         cmocka_unit_test(pruning_spares_what_is_pending),
         cmocka_unit_test(nothing_waits_without_consumers),
         cmocka_unit_test(attempts_are_not_given_up),
+        cmocka_unit_test(bodies_are_bounded),
     };
 
     return cmocka_run_group_tests_name("consumers", tests, NULL, NULL);

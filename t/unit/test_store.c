@@ -1054,6 +1054,162 @@ store_survives_damage(void **state)
 }
 
 
+/* one body at least, and no more than fit */
+
+static void
+store_bounds_bodies(void **state)
+{
+    store_t                    s;
+    char                       id[16];
+    ngx_uint_t                 i;
+    ngx_codat_work_list_t     *list;
+    ngx_codat_work_claim_t    *claim;
+    ngx_codat_work_entry_t    *entries;
+    ngx_codat_work_receive_t  *work;
+
+    store_open(&s);
+
+    for (i = 0; i < 3; i++) {
+        (void) snprintf(id, sizeof(id), "e%d", (int) i);
+        work = store_push(&s, id, id, i);
+        (void) store_to(work, "all", "", 100);
+        work->owner = 0;
+        store_ok(&s, 0, work);
+        ngx_codat_work_free(&work->work);
+    }
+
+    list = ngx_codat_work_create(NGX_CODAT_WORK_LIST,
+                                 sizeof(ngx_codat_work_list_t),
+                                 ngx_cycle->log);
+    list->limit = 10;
+    list->size = 1;
+    store_ok(&s, 0, list);
+    assert_int_equal(list->entries.nelts, 1);
+    entries = list->entries.elts;
+    assert_text(entries->event.event_id, "e2");
+    assert_int_equal(list->last, entries->event.id);
+    ngx_codat_work_free(&list->work);
+
+    claim = ngx_codat_work_create(NGX_CODAT_WORK_CLAIM,
+                                  sizeof(ngx_codat_work_claim_t),
+                                  ngx_cycle->log);
+    assert_int_equal(ngx_array_init(&claim->routes, claim->work.pool, 1,
+                                    sizeof(ngx_codat_work_delivery_t)),
+                     NGX_OK);
+    *(ngx_codat_work_delivery_t *) ngx_array_push(&claim->routes) =
+                 *store_to(work = store_push(&s, "x", "x", 9), "all", "", 9);
+    claim->now = NOON + 10 * SECOND;
+    claim->lease = claim->now + 20 * SECOND;
+    claim->owner = 11;
+    claim->limit = 64;
+    claim->size = 1;
+    store_ok(&s, 0, claim);
+    assert_int_equal(claim->claimed.nelts, 1);
+    ngx_codat_work_free(&claim->work);
+    ngx_codat_work_free(&work->work);
+
+    /* the others are left to be claimed */
+
+    assert_int_equal(store_claims(&s, "all", 100, 12, 11), 2);
+
+    store_close(&s);
+}
+
+
+static ngx_int_t
+store_forget(store_t *s, const char *key, size_t len)
+{
+    ngx_int_t                 rc;
+    ngx_codat_work_forget_t  *forget;
+
+    forget = ngx_codat_work_create(NGX_CODAT_WORK_FORGET,
+                                   sizeof(ngx_codat_work_forget_t),
+                                   ngx_cycle->log);
+    forget->key.data = (u_char *) key;
+    forget->key.len = len;
+    assert_int_equal(ngx_codat_work_text(&forget->work, &forget->key,
+                                         &forget->key),
+                     NGX_OK);
+
+    store_run(s, 0, forget);
+    assert_string_equal((char *) s->error, "");
+
+    rc = forget->work.rc;
+    ngx_codat_work_free(&forget->work);
+
+    return rc;
+}
+
+
+static void
+store_forgets_pushes(void **state)
+{
+    char                       key[NGX_CODAT_ID_MAX + 1];
+    store_t                    s;
+    ngx_codat_work_receive_t  *work;
+
+    static const char  *uuid = "11111111-aaaa-4333-8444-555555555555";
+    static const char  *upper = "11111111-AAAA-4333-8444-555555555555";
+
+    store_open(&s);
+
+    work = store_push(&s, "e1", uuid, 1);
+    store_ok(&s, 0, work);
+    ngx_codat_work_free(&work->work);
+
+    work = store_push(&s, "e2", "other", 2);
+    store_ok(&s, 0, work);
+    ngx_codat_work_free(&work->work);
+
+    assert_int_equal(store_forget(&s, "thing", 5), NGX_DECLINED);
+    assert_int_equal(store_value(&s, "SELECT count(*) FROM push"), 2);
+    assert_int_equal(store_forget(&s, upper, strlen(upper)), NGX_OK);
+    assert_int_equal(store_value(&s, "SELECT count(*) FROM push"
+                                 " WHERE id = 'other'"), 1);
+    assert_int_equal(store_value(&s, "SELECT count(*) FROM push"), 1);
+    assert_int_equal(store_forget(&s, uuid, strlen(uuid)), NGX_DECLINED);
+
+    ngx_memset(key, 'k', sizeof(key));
+    assert_int_equal(store_forget(&s, key, sizeof(key)), NGX_DECLINED);
+    assert_int_equal(store_forget(&s, "", 0), NGX_DECLINED);
+
+    store_close(&s);
+}
+
+
+static void
+store_knows_types(void **state)
+{
+    store_t                    s;
+    ngx_codat_work_stats_t    *stats;
+    ngx_codat_work_newest_t   *newest;
+    ngx_codat_work_receive_t  *work;
+
+    store_open(&s);
+
+    work = store_push(&s, "e1", "k1", 1);
+    store_ok(&s, 0, work);
+    ngx_codat_work_free(&work->work);
+
+    work = store_push(&s, "e2", "k2", 7);
+    store_ok(&s, 0, work);
+    ngx_codat_work_free(&work->work);
+
+    stats = ngx_codat_work_create(NGX_CODAT_WORK_STATS,
+                                  sizeof(ngx_codat_work_stats_t),
+                                  ngx_cycle->log);
+    stats->wanted = 1;
+    store_ok(&s, 1, stats);
+    assert_int_equal(stats->newest.nelts, 1);
+    newest = stats->newest.elts;
+    assert_text(newest->type, "invoices.write.successful");
+    assert_int_equal(newest->received, NOON + 7 * SECOND);
+    ngx_codat_work_free(&stats->work);
+
+    store_close(&s);
+}
+
+
 /* as units are run, see store_run(): last, so that there has been enough */
 
 static void
@@ -1083,6 +1239,9 @@ ngx_codat_unit_store(void)
         cmocka_unit_test(store_refuses_strangers),
         cmocka_unit_test(store_refuses_the_future),
         cmocka_unit_test(store_survives_damage),
+        cmocka_unit_test(store_bounds_bodies),
+        cmocka_unit_test(store_forgets_pushes),
+        cmocka_unit_test(store_knows_types),
         cmocka_unit_test(store_has_failed_everywhere),
     };
 
