@@ -23,6 +23,13 @@ plan skip_all => 'wrk is not installed'
 
 my $dir = File::Temp->newdir;
 my $nginx = $ENV{TEST_NGINX_BINARY} || 'nginx';
+my $src = $ENV{NGINX_SRC} || '/usr/share/nginx/src';
+
+# modules are built to compare with, and those of others are as old as nginx
+
+my ($version) = `$nginx -v 2>&1` =~ m{nginx/([\d.]+)};
+plan skip_all => "the sources in $src are not those of nginx $version"
+    if system('grep', '-q', "\"$version\"", "$src/src/core/nginx.h");
 my %env = (
     MODULE => abs_path((split ' ', $ENV{TEST_NGINX_LOAD_MODULES})[0]),
     NGINX_BINARY => $nginx, BENCH_ROUNDS => 1, BENCH_SECONDS => 1,
