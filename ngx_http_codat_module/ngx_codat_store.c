@@ -448,7 +448,8 @@ ngx_codat_store_next(ngx_codat_store_worker_t *worker)
 
         /* the units say so themselves: rc is NGX_ERROR until they are done */
 
-        ngx_cpystrn(worker->error, (u_char *) "the thread pool is full",
+        ngx_cpystrn(worker->error, (u_char *) "the thread pool is full, give "
+                    "\"thread_pool\" more threads or a larger max_queue",
                     NGX_CODAT_STORE_ERROR);
 
         worker->task->event.complete = 1;

@@ -19,7 +19,9 @@ my $server = "location /codat/ { codat_status zone=codat; }"
     . " location /app/ { internal; proxy_pass http://@{[$app->address]}; }"
     . " location = /hook { codat_webhook zone=codat; codat_forward * /app/; }"
     . " location = /one { codat_webhook zone=codat;"
-    . " codat_forward * /app/one max=1; }";
+    . " codat_forward * /app/one max=1; }"
+    . " location = /sync { codat_webhook zone=codat delivery=sync;"
+    . " codat_forward * /app/sync; }";
 
 
 sub nginx {
@@ -109,6 +111,33 @@ subtest 'max= is of both together' => sub {
     is(scalar(grep { $times[$_] - $times[$_ - 1] < 0.19 } 1 .. $#times), 0,
        'one after the other');
     $app->answer(status => 204);
+};
+
+
+subtest 'one that the other one works on' => sub {
+    $app->reset;
+    $app->answer(status => 200, delay => slow(1));
+    my $client = post($one, '/sync', 'msg_sync', $success);
+    $app->wait_requests(1);
+
+    my $response = post($two, '/sync', 'msg_sync', $success)->read_response;
+    is($response->status, 503, 'is refused');
+    is($response->json->{code}, 'in_progress', 'since it is in progress');
+    is($response->header('Retry-After'), 5, 'for the time being');
+
+    is($client->read_response->json->{result}, 'accepted', 'it ends well');
+    $app->answer(status => 204);
+
+    # its end is written behind its answer
+    my $until = time + slow(5);
+    my $result = '';
+    while (time < $until && $result ne 'duplicate') {
+        $result = post($two, '/sync', 'msg_sync', $success)->read_response
+            ->json->{result} // '';
+        sleep(0.05);
+    }
+    is($result, 'duplicate', 'and is a duplicate then');
+    is(scalar(my @n = $app->requests), 1, 'it was forwarded once');
 };
 
 
