@@ -284,7 +284,18 @@ __wrap_clock_gettime(clockid_t id, struct timespec *ts)
 static void
 ngx_oom_cover_init(void)
 {
-    (void) signal(SIGPROF, ngx_oom_cover_handler);
+    struct sigaction  sa;
+
+    ngx_memzero(&sa, sizeof(struct sigaction));
+
+    sa.sa_handler = ngx_oom_cover_handler;
+
+    /* a master that is killed says nothing of its workers */
+
+    (void) sigfillset(&sa.sa_mask);
+    (void) sigdelset(&sa.sa_mask, SIGALRM);
+
+    (void) sigaction(SIGPROF, &sa, NULL);
 }
 
 
