@@ -128,7 +128,19 @@ subtest 'what is not over is canceled' => sub {
     wait_state('canceled', EVENTS);
 };
 
+subtest 'one that can not be read' => sub {
+    is(sql("UPDATE event SET body = CAST('{' AS BLOB)"
+           . " WHERE webhook_id = 'msg_3'"), '', 'is made');
+    my (undef, @ids) = pages('limit=1000');
+    is(scalar @ids, EVENTS - 1, 'is left out of lists');
+    is($nginx->request('GET', '/codat/events/msg_3')->status, 404,
+       'and is not found');
+    like($nginx->error_log(all => 1),
+         qr/\[alert\] .*codat: event \d+ of the store can't be read/,
+         'the log says why');
+};
+
 ok($nginx->stop, 'nginx ends');
-no_bad_log($nginx);
+no_bad_log($nginx, except => qr/can't be read/);
 
 done_testing;
