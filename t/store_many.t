@@ -128,6 +128,27 @@ subtest 'what is not over is canceled' => sub {
     wait_state('canceled', EVENTS);
 };
 
+subtest 'what is dead with a forward that has gone' => sub {
+    $app->reset;
+    is(sql("UPDATE delivery SET state = 'dead', route = 'gone' WHERE event ="
+           . " (SELECT id FROM event WHERE webhook_id = 'msg_5')"), '',
+       'is made');
+    my $said = api(POST => '/replay?state=dead');
+    is($said->{replayed}, 1, 'is replayed');
+    my @requests = $app->wait_requests(1);
+    is($requests[0]{uri}, '/app/', 'to the forward that there is now');
+};
+
+subtest 'cursors' => sub {
+    for my $cursor ('s', 's12', 's' . '0' x 15 . 'g', 'x' . '0' x 16,
+                    's' . '0' x 17, 's' . 'f' x 16)
+    {
+        my $response = $nginx->request('GET', "/codat/events?after=$cursor");
+        is($response->status, 400, "$cursor: 400");
+        is($response->json->{code}, 'invalid_cursor', 'the code');
+    }
+};
+
 subtest 'one that can not be read' => sub {
     is(sql("UPDATE event SET body = CAST('{' AS BLOB)"
            . " WHERE webhook_id = 'msg_3'"), '', 'is made');

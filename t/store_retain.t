@@ -11,7 +11,8 @@ use Time::HiRes qw(time sleep);
 
 my $nginx = CodatTest::Nginx->new(level => 'info', workers => 2, conf => {
     http => 'codat_zone zone=codat:2m retain=1h dedupe=1h'
-        . ' store=sqlite:{{prefix}}/codat.db; codat_credential bearer sesame;',
+        . ' store=sqlite:{{prefix}}/codat.db; codat_credential bearer sesame;'
+        . ' proxy_cache_path {{prefix}}/cache keys_zone=cache:1m;',
     server => 'location /codat/ { codat_status zone=codat; }'
         . ' location = /hook { codat_webhook zone=codat; }' })->start;
 
