@@ -15,6 +15,9 @@
 #include "../../ngx_http_codat_module/ngx_codat_zone.h"
 
 
+extern ngx_module_t  ngx_http_codat_module;
+
+
 static void *ngx_codat_lockcheck_create_conf(ngx_cycle_t *cycle);
 static ngx_int_t ngx_codat_lockcheck_init_process(ngx_cycle_t *cycle);
 static void ngx_codat_lockcheck_break(ngx_cycle_t *cycle, ngx_str_t *name,
@@ -88,7 +91,7 @@ ngx_codat_lockcheck_init_process(ngx_cycle_t *cycle)
         zone = part->elts;
 
         for (i = 0; i < part->nelts && n < 2; i++) {
-            if (zone[i].init == ngx_codat_zone_init) {
+            if (zone[i].tag == &ngx_http_codat_module) {
                 zones[n++] = zone[i].data;
             }
         }
