@@ -116,7 +116,7 @@ subtest 'max= is of both together' => sub {
 
 subtest 'one that the other one works on' => sub {
     $app->reset;
-    $app->answer(status => 200, delay => slow(1));
+    $app->answer(status => 200, delay => 1);
     my $client = post($one, '/sync', 'msg_sync', $success);
     $app->wait_requests(1);
 

@@ -163,10 +163,13 @@ subtest 'the newest are there, the oldest are not' => sub {
 
     cmp_ok($total, '>', 200, "$total in all");
 
-    my $response = $api->quick('POST', '/hook',
-        { %headers, 'webhook-id' => "full-1-$each" },
-        fill($read, '', $each));
-    is(eval { $response->json->{result} }, 'duplicate',
+    # that of one may be long ago, too
+    my @results = map {
+        eval { $api->quick('POST', '/hook',
+                           { %headers, 'webhook-id' => "full-$_-$each" },
+                           fill($read, '', $each))->json->{result} } // ''
+    } 1, 2;
+    is(scalar(grep { $_ eq 'duplicate' } @results) > 0, 1,
        'the last delivery is known');
 };
 

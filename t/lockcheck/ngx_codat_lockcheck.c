@@ -105,10 +105,12 @@ static char                         ngx_codat_lockcheck_dir[1024];
 static uint64_t                     ngx_codat_lockcheck_ms = 50;
 static ngx_codat_lockcheck_site_t  *ngx_codat_lockcheck_sites;
 
-static ngx_codat_lockcheck_held_t   ngx_codat_lockcheck_held[
+/* of a thread: those of stores do what they like while another has a lock */
+
+static __thread ngx_codat_lockcheck_held_t  ngx_codat_lockcheck_held[
                                                  NGX_CODAT_LOCKCHECK_HELD];
-static ngx_uint_t                   ngx_codat_lockcheck_nheld;
-static void                        *ngx_codat_lockcheck_zone_site;
+static __thread ngx_uint_t                  ngx_codat_lockcheck_nheld;
+static __thread void                       *ngx_codat_lockcheck_zone_site;
 
 
 #define X(type, name, params, args)                                          \
