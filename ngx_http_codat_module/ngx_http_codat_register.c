@@ -534,12 +534,27 @@ ngx_http_codat_forget(ngx_http_request_t *r, const u_char *key)
 }
 
 
-/* "data" is not NULL if the zone knew it */
+/*
+ * "data" is not NULL if the zone knew it.  Right after a start it may have
+ * been read from the store, and put there once more, in the meantime.
+ */
 
 static ngx_int_t
 ngx_http_codat_forget_stored(ngx_http_request_t *r, ngx_codat_work_t *work,
     void *data)
 {
+    u_char             key[NGX_CODAT_ZONE_KEY_LEN];
+    ngx_codat_zone_t  *zone;
+
+    zone = ngx_http_codat_status_zone(r);
+
+    if (ngx_codat_table_key(zone, &((ngx_codat_work_forget_t *) work)->key,
+                            key)
+        == NGX_OK)
+    {
+        (void) ngx_codat_table_forget(zone, key);
+    }
+
     return ngx_http_codat_forget_answer(r, data ? NGX_OK : work->rc);
 }
 
