@@ -310,7 +310,7 @@ subtest 'workers are killed' => sub {
             $hook->read_response->header('x-pid');
         };
         $hook->send(hook_request($hook, $key));
-        sleep(rand(0.001)) if $round % 2;
+        sleep(rand(slow(slow(0.001)))) if $round % 2;
         kill('KILL', $victim);
         $hook->close;
 
