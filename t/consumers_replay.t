@@ -21,13 +21,7 @@ my $t = CodatTest::Consumers->new(allow => "$base,127.0.0.1",
 my $nginx = $t->nginx;
 
 
-sub sql {
-    my $said = qx(sqlite3 @{[$nginx->prefix]}/codat.db '.timeout 5000' \\
-        "$_[0]" 2>&1);
-    chomp $said;
-
-    return $said;
-}
+sub sql { $nginx->sql(@_) }
 
 
 # of its deliveries there are so many, in the end

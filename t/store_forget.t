@@ -23,13 +23,7 @@ sub ask {
 }
 
 
-sub sql {
-    my $said = qx(sqlite3 @{[$nginx->prefix]}/codat.db '.timeout 5000' \\
-        "$_[0]" 2>&1);
-    chomp $said;
-
-    return $said;
-}
+sub sql { $nginx->sql(@_) }
 
 
 sub refused {

@@ -23,13 +23,7 @@ my $nginx = CodatTest::Nginx->new(level => 'info', workers => 2, conf => {
                            codat_forward * /app/; }" })->start;
 
 
-sub sql {
-    my $said = qx(sqlite3 @{[$nginx->prefix]}/codat.db '.timeout 5000' \\
-        "$_[0]" 2>&1);
-    chomp $said;
-
-    return $said;
-}
+sub sql { $nginx->sql(@_) }
 
 
 sub api {

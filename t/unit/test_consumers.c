@@ -1328,13 +1328,35 @@ nothing_waits_without_consumers(void **state)
 }
 
 
+/* how many samples of a type with bodies of so many bytes there are */
+
+static ngx_uint_t
+consumer_sampled(store_t *s, size_t size)
+{
+    ngx_uint_t                 n;
+    ngx_codat_work_samples_t  *samples;
+
+    samples = ngx_codat_work_create(NGX_CODAT_WORK_SAMPLES,
+                                    sizeof(ngx_codat_work_samples_t),
+                                    ngx_cycle->log);
+    ngx_str_set(&samples->type, "a.b");
+    samples->limit = 5;
+    samples->size = size;
+    store_ok(s, 0, samples);
+
+    n = samples->entries.nelts;
+    ngx_codat_work_free(&samples->work);
+
+    return n;
+}
+
+
 /* one body at least, and no more than fit */
 
 static void
 bodies_are_bounded(void **state)
 {
     store_t                     s;
-    ngx_codat_work_samples_t   *samples;
     ngx_codat_work_dispatch_t  *claim;
 
     store_open(&s);
@@ -1360,25 +1382,8 @@ bodies_are_bounded(void **state)
 
     assert_int_equal(consumer_claims(&s, 11, 64, 16, NOON + 5 * SECOND), 2);
 
-    samples = ngx_codat_work_create(NGX_CODAT_WORK_SAMPLES,
-                                    sizeof(ngx_codat_work_samples_t),
-                                    ngx_cycle->log);
-    ngx_str_set(&samples->type, "a.b");
-    samples->limit = 5;
-    samples->size = 1;
-    store_ok(&s, 0, samples);
-    assert_int_equal(samples->entries.nelts, 1);
-    ngx_codat_work_free(&samples->work);
-
-    samples = ngx_codat_work_create(NGX_CODAT_WORK_SAMPLES,
-                                    sizeof(ngx_codat_work_samples_t),
-                                    ngx_cycle->log);
-    ngx_str_set(&samples->type, "a.b");
-    samples->limit = 5;
-    samples->size = 100;
-    store_ok(&s, 0, samples);
-    assert_int_equal(samples->entries.nelts, 1);
-    ngx_codat_work_free(&samples->work);
+    assert_int_equal(consumer_sampled(&s, 1), 1);
+    assert_int_equal(consumer_sampled(&s, 100), 1);
 
     store_close(&s);
 }

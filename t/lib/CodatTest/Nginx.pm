@@ -222,6 +222,20 @@ sub kill_worker {
 }
 
 
+# sql($sql): what the database codat.db in the prefix says, while nginx goes on
+# with it
+
+sub sql {
+    my ($self, $sql) = @_;
+
+    my $said = qx(sqlite3 $self->{prefix}/codat.db '.timeout 5000' \\
+        "$sql" 2>&1);
+    chomp $said;
+
+    return $said;
+}
+
+
 # signal($name): to the master
 
 sub signal {
