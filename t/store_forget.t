@@ -7,7 +7,6 @@ use warnings;
 use lib 't/lib';
 use CodatTest;
 use Test::More;
-use Time::HiRes qw(time sleep);
 
 my $nginx = CodatTest::Nginx->new(level => 'info', workers => 2, conf => {
     http => 'codat_zone zone=codat:2m store=sqlite:{{prefix}}/codat.db;'
@@ -38,15 +37,8 @@ sub refused {
 # right after a start the zone is filled from the store
 
 sub loaded {
-    my $until = time + slow(8);
-    my $loaded;
-
-    while (time < $until && !$loaded) {
-        $loaded = $nginx->request('GET', '/codat/')->json->{store}{loaded};
-        sleep(0.05) if !$loaded;
-    }
-
-    return ok($loaded, 'the zone has what the store knows');
+    return ok($nginx->wait_loaded('/codat/'),
+              'the zone has what the store knows');
 }
 
 

@@ -10,7 +10,6 @@ use CodatTest;
 use CodatTest::Slow;
 use CodatTest::Upstream;
 use Test::More;
-use Time::HiRes qw(time sleep);
 
 # as many as take a good second: under a sanitizer, on a machine with other
 # work, a tenth of them takes ten
@@ -65,13 +64,9 @@ sub register {
 
 
 sub sql {
-    my ($db, $sql) = @_;
+    my ($name, $sql) = @_;
 
-    my $said = qx(sqlite3 @{[$nginx->prefix]}/$db.db '.timeout 5000' \\
-        "$sql" 2>&1);
-    chomp $said;
-
-    return $said;
+    return $nginx->sql($sql, $name);
 }
 
 
@@ -88,6 +83,7 @@ sub loaded {
 
 subtest 'a condition on a push that only the store knows' => sub {
     my ($mine, $other) = (uuid(), uuid());
+    ok($nginx->wait_loaded('/bare/'), 'the zone has what the store knows');
     register('/bare/pushes', $mine, 'row-1');
 
     # as if the zone had had no room for it any more

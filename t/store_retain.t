@@ -49,19 +49,13 @@ is(sql("UPDATE push SET touched = touched - 7200000000"
 
 $nginx->start;
 
-my $until = time + slow(10);
-my $loaded;
-while (time < $until && !$loaded) {
-    $loaded = $nginx->request('GET', '/codat/')->json->{store}{loaded};
-    sleep(0.05);
-}
-ok($loaded, 'the zone is filled again');
+ok($nginx->wait_loaded('/codat/'), 'the zone is filled again');
 
 is(known($key{new}), 'Success', 'what is new is known');
 is(known($key{pending}), 'Pending', 'so is what is pending');
 is(known($key{old}), 404, 'what is old is not');
 
-$until = time + slow(10);
+my $until = time + slow(10);
 my $left = '';
 while (time < $until && $left ne '2|1') {
     $left = sql('SELECT (SELECT count(*) FROM push), (SELECT count(*) FROM'

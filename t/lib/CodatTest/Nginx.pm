@@ -222,17 +222,31 @@ sub kill_worker {
 }
 
 
-# sql($sql): what the database codat.db in the prefix says, while nginx goes on
-# with it
+# sql($sql, $name): what the database $name.db in the prefix says, codat.db if
+# there is no name, while nginx goes on with it
 
 sub sql {
-    my ($self, $sql) = @_;
+    my ($self, $sql, $name) = @_;
+    my $path = "$self->{prefix}/" . ($name // 'codat') . '.db';
 
-    my $said = qx(sqlite3 $self->{prefix}/codat.db '.timeout 5000' \\
+    my $said = qx(sqlite3 $path '.timeout 5000' \\
         "$sql" 2>&1);
     chomp $said;
 
     return $said;
+}
+
+
+# wait_loaded($location): true when the zone whose codat_status is there has
+# what its store knows: until then, a row that somebody else writes to the
+# database may get into the zone with the others
+
+sub wait_loaded {
+    my ($self, $location) = @_;
+
+    return $self->_wait_until(sub {
+        $self->request('GET', $location)->json->{store}{loaded};
+    }, 10);
 }
 
 
