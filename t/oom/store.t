@@ -83,7 +83,7 @@ sub webhook {
         ($status, my $row) = $self->get("/pushes/$push");
         $problem->("the push is not known: $status")
             if $status ne '200' && !$state->{cell};
-    }, grows => 1, once => 1);
+    }, once => 1);
 }
 
 
@@ -107,7 +107,7 @@ for my $path (sort keys %paths) {
         my ($status) = $self->request('GET', "/codat$path",
                                       [$arm ? ['X-Oom', $arm] : ()]);
         $self->answered($problem, $arm, $status, $paths{$path});
-    }, grows => 1);
+    });
 }
 
 $oom->sweep('a replay', sub {
@@ -117,7 +117,7 @@ $oom->sweep('a replay', sub {
                                   [$arm ? ['X-Oom', $arm] : ()]);
     # or the one before is under way
     $self->answered($problem, $arm, $status, 202, 409);
-}, grows => 1);
+});
 
 
 $oom->end;
