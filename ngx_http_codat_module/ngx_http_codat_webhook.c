@@ -33,6 +33,7 @@ static void ngx_http_codat_webhook_scan(ngx_http_request_t *r,
 static void ngx_http_codat_webhook_header(ngx_http_codat_ctx_t *ctx,
     ngx_table_elt_t *h, ngx_str_t *svix);
 static void ngx_http_codat_webhook_cleanup(void *data);
+static void ngx_http_codat_webhook_mark(void *data);
 
 
 static const ngx_str_t  ngx_http_codat_accepted = ngx_string("accepted");
@@ -88,12 +89,21 @@ ngx_http_codat_webhook_create(ngx_http_request_t *r)
 {
     struct timeval         tv;
     ngx_http_cleanup_t    *cln;
+    ngx_pool_cleanup_t    *mark;
     ngx_http_codat_ctx_t  *ctx;
 
     ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_codat_ctx_t));
     if (ctx == NULL) {
         return NULL;
     }
+
+    mark = ngx_pool_cleanup_add(r->pool, 0);
+    if (mark == NULL) {
+        return NULL;
+    }
+
+    mark->handler = ngx_http_codat_webhook_mark;
+    mark->data = ctx;
 
     cln = ngx_http_cleanup_add(r, 0);
     if (cln == NULL) {
@@ -120,7 +130,7 @@ ngx_http_codat_webhook_create(ngx_http_request_t *r)
 ngx_http_codat_ctx_t *
 ngx_http_codat_webhook_ctx(ngx_http_request_t *r)
 {
-    ngx_http_cleanup_t    *cln;
+    ngx_pool_cleanup_t    *cln;
     ngx_http_codat_ctx_t  *ctx;
 
     r = r->main;
@@ -129,11 +139,14 @@ ngx_http_codat_webhook_ctx(ngx_http_request_t *r)
 
     if (ctx == NULL && (r->internal || r->filter_finalize)) {
 
-        /* an internal redirect has cleared the contexts */
+        /*
+         * an internal redirect has cleared the contexts, and before the log
+         * is written nothing is left in r->cleanup
+         */
 
-        for (cln = r->cleanup; cln; cln = cln->next) {
+        for (cln = r->pool->cleanup; cln; cln = cln->next) {
 
-            if (cln->handler == ngx_http_codat_webhook_cleanup) {
+            if (cln->handler == ngx_http_codat_webhook_mark) {
                 return cln->data;
             }
         }
@@ -623,4 +636,11 @@ ngx_http_codat_webhook_cleanup(void *data)
     ngx_http_codat_recall_abandon(ctx);
     ngx_http_codat_persist_abandon(ctx);
     ngx_http_codat_forward_abandon(ctx);
+}
+
+
+static void
+ngx_http_codat_webhook_mark(void *data)
+{
+    /* its data is what it is for */
 }

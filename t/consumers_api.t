@@ -22,6 +22,8 @@ EOH
                        client_max_body_size 1k; }
     location = /other/webhooks/integrationKeys/zapier { return 403; }
     location /short { codat_consumers zone=codat; }
+    location /elsewhere/ { rewrite ^/elsewhere(/.*) $1 break;
+                           codat_consumers zone=codat; }
     location /a/webhooks { codat_consumers zone=codat; }
     location /staff/ {
         codat_consumers zone=codat;
@@ -354,6 +356,13 @@ subtest 'what is refused' => sub {
             qr/larger than 16384 bytes/, 'a long body');
     $t->create(padding => 'x' x 15000);
     is($t->{status}, 201, 'a body that is not too long');
+    for my $encoding ('identity', 'Identity') {
+        $t->call(POST => 'webhooks', { url => $url, eventTypes => ['*'] },
+                 'Content-Encoding' => $encoding);
+        is($t->{status}, 201, "Content-Encoding: $encoding");
+    }
+    refused($t->call(POST => 'webhooks', '{}', 'Content-Encoding' => 'zstd'),
+            415, qr/Content-Encoding/, 'another one');
     refused($t->call(POST => 'webhooks', '{}', 'Content-Encoding' => 'gzip'),
             415, qr/Content-Encoding/, 'gzip');
 
@@ -393,6 +402,8 @@ subtest 'paths and methods' => sub {
     my %auth = (Authorization => basic_of($t->{key}));
     for my $case (['/short/webhooks', 200], ['/short/x', 404],
                   ['/shortwebhooks', 404], ['/a/webhooks', 200],
+                  ['/hooks/webhooks/', 200], ['/hooks/webhooks//', 200],
+                  ['/elsewhere/webhooks', 404],
                   ['/a/webhooks/', 200], ['/a/webhooks/samples', 200],
                   ['/a/webhooksx', 404], ['/hooks/%77ebhooks', 200]) {
         my ($path, $status) = @$case;

@@ -202,8 +202,23 @@ subtest 'what is refused' => sub {
 };
 
 
+subtest 'an event that can not be read' => sub {
+    my $query = '?eventType=company.deleted';
+    is($t->event(body('company.deleted'), 'webhook-id' => "spoilt_$_"), 200,
+       "event $_") for 1 .. 2;
+    is(scalar @{samples($query)}, 2, 'both are shown');
+
+    is($nginx->sql("UPDATE event SET body = CAST('{' AS BLOB)"
+                   . " WHERE webhook_id = 'spoilt_2'"), '', 'one is spoilt');
+    is(scalar @{samples($query)}, 1, 'it is left out');
+    like($nginx->error_log,
+         qr/\[alert\] .*codat: event \d+ of the store can't be read/,
+         'the log says why');
+};
+
+
 ok($nginx->wait_idle, 'no request is left');
 ok($nginx->stop, 'nginx stops');
-no_bad_log($nginx);
+no_bad_log($nginx, except => qr/can't be read/);
 
 done_testing();

@@ -332,6 +332,15 @@ codat_format f type=json 'x';
 
 
 
+=== TEST 27: a name that is empty
+--- formats
+codat_format '' 'x';
+--- must_die
+--- error_log
+"codat_format" has an empty name
+
+
+
 === TEST 21: a name that is taken
 --- formats
 codat_format f 'x';

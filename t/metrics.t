@@ -268,7 +268,7 @@ EOB
 
 
 subtest 'forwards' => sub {
-    my $nginx = start(<<'EOC', http => 'codat_zone zone=second:1m;');
+    my $nginx = start(<<'EOC' =~ s/<ff>/\xff/r,
     location /hook {
         codat_webhook zone=codat; codat_forward_timeout 400ms;
         codat_forward *.write.* /app/200;
@@ -279,10 +279,12 @@ subtest 'forwards' => sub {
         codat_forward client.*  /none;
         codat_forward read.*    /app/000;
         codat_forward connection.* "/app/200?a=\"quoted\"&b=\\&c=ü";
+        codat_forward connection.* "/app/200?d=a\nb&e=<ff>\"" optional;
     }
     location /other { codat_webhook zone=second; codat_forward * /app/204; }
     location /second/ { codat_status zone=second; }
 EOC
+        http => 'codat_zone zone=second:1m;');
     my $push = body('invoices.write.successful');
 
     is(post($nginx, '/hook?to=201', $push), 200, 'a good one');
@@ -321,6 +323,7 @@ EOC
         '/late timeout' => 2, '/none unreachable' => 1,
         '/app/000 unreachable' => 1,
         '/app/200?a="quoted"&b=\\&c=ü success' => 1,
+        "/app/200?d=a\nb&e=?\" success" => 1,
     }, 'what became of each');
 
     my $name = 'codat_forward_duration_seconds';

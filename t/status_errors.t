@@ -276,7 +276,9 @@ subtest 'cursors' => sub {
         my $bad = substr($next{$from}, 0, -1);
         $cursor->(qr/^"after" is not the "next" of a list /,
                   map { "/$from&after=$_" } $bad, "${bad}x", "${bad}00",
-                  '0', 'null', 'x' x length $next{$from});
+                  '0', 'null', 'x' x length $next{$from},
+                  $from =~ /^events/
+                      ? substr($next{$from}, 0, 9) . '0' x 16 : ());
     }
 };
 

@@ -175,10 +175,15 @@ subtest 'what is no push is left alone' => sub {
         is($answer->json->{statusCode}, $status, 'as the API said it');
     }
 
-    my $answer = $t->call('POST', '/api/companies', 'type=text/plain; '
-        . 'text={"pushOperationKey":"k","status":"Pending"}', body => '{}');
-    is($answer->status, 200, 'not JSON');
-    is($t->row('k'), undef, 'nothing of it is known');
+    for my $type (qw(text/plain application/xml application/xjson
+                     application/js application/json-seq)) {
+        my $answer = $t->call('POST', '/api/companies', "type=$type; "
+            . 'text={"pushOperationKey":"k","status":"Pending"}',
+            body => '{}');
+        is($answer->status, 200, "not JSON: $type");
+        is($t->row('k'), undef, 'nothing of it is known');
+    }
+
     is($t->counted('registered'), $before, 'nothing was counted');
 };
 
@@ -285,6 +290,19 @@ subtest 'compressed answers' => sub {
     gunzip(\$body => \my $text);
     ok($t->row(JSON::PP->new->decode($text)->{pushOperationKey}),
        'is registered all the same');
+
+    for my $case (['identity', 1], ['Identity', 1], ['compress', 0],
+                  ['identita', 0])
+    {
+        my ($encoding, $known) = @$case;
+        my $key = uuid();
+        my $answer = $t->push(qq(encoding=$encoding; text={"pushOperationKey":)
+                              . qq("$key","status":"Pending"}));
+        is($answer->header('content-encoding'), $encoding,
+           "Content-Encoding: $encoding passes");
+        is($t->row($key) ? 1 : 0, $known,
+           $known ? 'the push is registered' : 'nothing of it is known');
+    }
 };
 
 

@@ -621,3 +621,23 @@ location = /plain { return 200 "[$codat_company_id]"; }
 GET /plain
 --- response_body chop
 []
+
+
+
+=== TEST 20: an error page of nginx's knows them, and so does its log
+--- http_config
+log_format page '$uri $status $codat_webhook_id $codat_client_id';
+--- config
+access_log $TEST_NGINX_SERVER_ROOT/logs/vars.log page;
+error_page 413 =200 /own;
+location = /own { return 200 "[$codat_webhook_id]"; }
+location = /hook { codat_webhook zone=codat; client_max_body_size 1k; }
+--- raw_request eval
+["POST /hook HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sesame\r\n"
+ . "webhook-id: msg_20\r\nTransfer-Encoding: chunked\r\n"
+ . "Connection: close\r\n\r\n800\r\n" . 'x' x 2048 . "\r\n0\r\n\r\n"]
+--- response_body chomp
+[msg_20]
+--- logged
+/own 200 msg_20 -
+--- errors: 1

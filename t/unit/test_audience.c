@@ -178,6 +178,8 @@ audience_knows_tags(void **state)
     assert_string_equal(match(pool, audience, "x", "", "Region:uk\n"), "3 ");
     assert_string_equal(match(pool, audience, "x", "", "region:uk2\n"), "3 ");
     assert_string_equal(match(pool, audience, "x", "", "xregion:uk\n"), "3 ");
+    assert_string_equal(match(pool, audience, "x", "", "a:b\nregion:uk"),
+                        "1 3 ");
     assert_string_equal(match(pool, audience, "x", "", ""), "3 ");
 
     ngx_destroy_pool(pool);
@@ -283,7 +285,17 @@ tags_are_lines(void **state)
         { "{\"n\":1,\"t\":true,\"z\":null,\"a\":\"b\"}", "a:b\n" },
         { "{\"o\":{\"a\":\"b\",\"c\":[\"}\"]},\"a\":\"d\"}", "a:d\n" },
         { "{\"l\":[\"a\",{\"b\":\"]\"}],\"a\":\"d\"}", "a:d\n" },
-        { "{\"a:b\":\"c\"}", "a:b:c\n" }
+        { "{\"a:b\":\"c\"}", "a:b:c\n" },
+
+        /* what ends too early ends what is read */
+
+        { "", "" },
+        { "{\"a", "" },
+        { "{\"a\"", "" },
+        { "{\"a\": ", "" },
+        { "{\"a\":\"b\",\"c\":1", "a:b\n" },
+        { "{\"a\":\"b\",\"c\":{\"d\":[1}", "a:b\n" },
+        { "{\"a\":\"b\",\"c\":[\"d", "a:b\n" }
     };
 
     pool = ngx_codat_unit_pool();

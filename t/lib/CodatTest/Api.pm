@@ -34,6 +34,7 @@ package CodatTest::Api;
 #     chunked => 0            N: the answer in chunks of N bytes
 #     pause => 0              seconds between these
 #     gzip => 0               1: compressed if the request accepts it, 2: always
+#     encoding => NAME        what Content-Encoding says of a body as it is
 #     nolength => 0           1: neither length nor chunks, the end is the end
 #     cut => 0                N: the connection is closed after N bytes
 #
@@ -75,7 +76,7 @@ my %default = (
     final => 'Success', after => 'never', silent => 0, copies => 1,
     generation => 'current', delay => 0, pad => 0, pretty => 0,
     type => 'application/json; charset=utf-8', chunked => 0, pause => 0,
-    gzip => 0, nolength => 0, cut => 0, limited => 0,
+    gzip => 0, encoding => undef, nolength => 0, cut => 0, limited => 0,
 );
 
 
@@ -708,6 +709,9 @@ sub _send {
         my $plain = $text;
         IO::Compress::Gzip::gzip(\$plain => \$text);
         push @headers, 'Content-Encoding: gzip';
+
+    } elsif ($opt->{encoding}) {
+        push @headers, "Content-Encoding: $opt->{encoding}";
     }
 
     my $chunked = $opt->{chunked} && $peer->{version} ne 'HTTP/1.0';

@@ -408,6 +408,7 @@ ngx_http_oom_cleanup(void *data)
 static ngx_int_t
 ngx_http_oom_handler(ngx_http_request_t *r)
 {
+    size_t        bytes;
     u_char       *p;
     ngx_int_t     rc;
     ngx_buf_t    *b;
@@ -440,10 +441,12 @@ ngx_http_oom_handler(ngx_http_request_t *r)
 
     ngx_http_oom_sqlite(&sqlite, &pages);
 
+    bytes = ngx_oom_bytes();
+
     p = ngx_sprintf(b->last, "pid %P armed %ui hit %ui count %ui cell %ui "
                     "bytes %uz sqlite %L",
                     ngx_pid, armed, ngx_oom.hit, ngx_oom.count, ngx_oom.cell,
-                    ngx_oom_bytes() - (size_t) sqlite, sqlite - pages);
+                    bytes ? bytes - (size_t) sqlite : 0, sqlite - pages);
 
     if (ngx_http_oom_shared) {
         p = ngx_sprintf(p, " conf %ui", ngx_http_oom_shared->hit);
