@@ -641,3 +641,22 @@ location = /hook { codat_webhook zone=codat; client_max_body_size 1k; }
 --- logged
 /own 200 msg_20 -
 --- errors: 1
+
+
+
+=== TEST 21: $codat_stale of an event that is older than what is known
+--- http_config
+log_format stale '$codat_event_type [$codat_stale]';
+--- config
+access_log $TEST_NGINX_SERVER_ROOT/logs/vars.log stale;
+location = /hook { codat_webhook zone=codat; }
+--- request eval
+our $cut = CodatTest::uuid();
+[map { "POST /hook\n" . body("connection.$_->[0]", connection => $cut,
+                             generated => "2026-01-0$_->[1]T00:00:00Z") }
+    ['connected', 2], ['disconnected', 1], ['deleted', 3]]
+--- error_code eval
+[200, 200, 200]
+--- logged eval
+['connection.connected [-]', 'connection.disconnected [true]',
+ 'connection.deleted [-]']

@@ -286,6 +286,7 @@ tags_are_lines(void **state)
         { "{\"o\":{\"a\":\"b\",\"c\":[\"}\"]},\"a\":\"d\"}", "a:d\n" },
         { "{\"l\":[\"a\",{\"b\":\"]\"}],\"a\":\"d\"}", "a:d\n" },
         { "{\"a:b\":\"c\"}", "a:b:c\n" },
+        { "{\"n\":1}", "" },
 
         /* what ends too early ends what is read */
 
