@@ -13,6 +13,9 @@ use IO::Socket::INET;
 use Test::More;
 use Time::HiRes qw(time sleep);
 
+use lib dirname(__FILE__) . '/lib';
+use CodatTest::Port qw(free_port);
+
 my $top = abs_path(dirname(__FILE__) . '/..');
 my $demo = "$top/tools/demo";
 
@@ -81,8 +84,8 @@ nothing_left('once', $port);
 
 # --- what goes wrong -------------------------------------------------------
 
-my $taken = listen_on(0);
-$port = $taken->sockport;
+$port = free_port();
+my $taken = listen_on($port);
 ($status, $said) = run(DEMO_ONCE => 1, DEMO_PORT => $port);
 is($status, 1, 'busy port: status');
 like($said, qr/^demo: cannot use port $port of 127\.0\.0\.1: Address already in use\.\nChoose .* DEMO_PORT=\d+$/m,
@@ -196,7 +199,6 @@ sub listen_on {
     return IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $where, Listen => 1, ReuseAddr => 1);
 }
 
-sub free_port { return listen_on(0)->sockport }
 
 sub slurp {
     my ($path) = @_;

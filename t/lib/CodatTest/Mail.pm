@@ -7,9 +7,9 @@ use strict;
 use warnings;
 
 use File::Temp ();
-use IO::Socket::INET ();
 
 use CodatTest ();
+use CodatTest::Port qw(free_port);
 use CodatTest::Slow;
 
 my %live;
@@ -25,8 +25,8 @@ sub new {
 
     $self->{dir} = File::Temp->newdir('codat-mail-XXXXXX', TMPDIR => 1);
     $self->{path} = $self->{dir}->dirname;
-    $self->{smtp} = _free_port();
-    $self->{port} = _free_port();
+    $self->{smtp} = free_port();
+    $self->{port} = free_port();
 
     ($self->{cert}, $self->{key}) =
         CodatTest::make_cert($self->{path}, 'localhost') if $opt{starttls};
@@ -98,14 +98,6 @@ sub wait_messages {
         return @messages if @messages >= $n || time > $until;
         select(undef, undef, undef, 0.05);
     }
-}
-
-
-sub _free_port {
-    my $socket = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1)
-        or die "port: $@\n";
-
-    return $socket->sockport;
 }
 
 

@@ -11,12 +11,12 @@ use warnings;
 
 use File::Path qw(make_path);
 use File::Temp ();
-use IO::Socket::INET ();
 use POSIX qw(WNOHANG);
 use Scalar::Util qw(weaken);
 use Time::HiRes qw(time sleep);
 
 use CodatTest::Client ();
+use CodatTest::Port qw(free_ports);
 use CodatTest::Slow;
 
 my %live;
@@ -433,12 +433,10 @@ sub _pick_ports {
     my %wanted = map { $_ => 1 } 'port', 'status',
         $text =~ /\{\{(port\d+)\}\}/g;
 
-    my %sockets = map {
-        $_ => IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1)
-            // die "no free port: $@\n"
-    } keys %wanted;
+    my %ports;
+    @ports{keys %wanted} = free_ports(scalar keys %wanted);
 
-    $self->{ports} = { map { $_ => $sockets{$_}->sockport } keys %sockets };
+    $self->{ports} = \%ports;
 }
 
 
