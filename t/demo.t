@@ -199,7 +199,6 @@ sub listen_on {
     return IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $where, Listen => 1, ReuseAddr => 1);
 }
 
-
 sub slurp {
     my ($path) = @_;
     open my $file, '<', $path or die "$path: $!";

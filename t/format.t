@@ -332,15 +332,6 @@ codat_format f type=json 'x';
 
 
 
-=== TEST 27: a name that is empty
---- formats
-codat_format '' 'x';
---- must_die
---- error_log
-"codat_format" has an empty name
-
-
-
 === TEST 21: a name that is taken
 --- formats
 codat_format f 'x';
@@ -394,3 +385,12 @@ codat_format f '${codat_event_id';
 --- must_die
 --- error_log
 invalid variable name in "${codat_event_id" of "codat_format"
+
+
+
+=== TEST 27: a name that is empty
+--- formats
+codat_format '' 'x';
+--- must_die
+--- error_log
+"codat_format" has an empty name
